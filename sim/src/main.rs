@@ -1,0 +1,3 @@
+//! The simulator's commands.
+
+fn main() {}

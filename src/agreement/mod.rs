@@ -1,0 +1,1 @@
+//! How members agree; filled in by the next commits.

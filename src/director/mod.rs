@@ -1,0 +1,1 @@
+//! The machine; filled in by the next commits.

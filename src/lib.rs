@@ -1,0 +1,17 @@
+//! A ring of directors that sends every mail user to one backend, whichever director the user came through.
+//!
+//! | floor | room | pure | holds |
+//! |---|---|---|---|
+//! | 0 | [`topology`] | yes | users, backends, the vhost ring, placement, pins, changes |
+//! | 0 | [`world`] | - | time |
+//! | 1 | [`agreement`] | yes | ballots, leases, voters, rounds, first start; the messages between members |
+//! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
+//! | 3 | [`ring`] | - | the frames that members exchange |
+//!
+//! A room imports only from floors below its own; `tests/floors.rs` reads the imports and fails otherwise.
+
+pub mod agreement;
+pub mod director;
+pub mod ring;
+pub mod topology;
+pub mod world;

@@ -1,0 +1,1 @@
+//! Frames; filled in by the next commits.

@@ -8,7 +8,7 @@
 //! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
 //! | 3 | [`ring`] | - | the frames that members exchange |
 //!
-//! A room imports only from floors below its own; `tests/floors.rs` reads the imports and fails otherwise.
+//! A room imports only from floors below its own; `tests/floors` reads the imports and fails otherwise.
 
 pub mod agreement;
 pub mod director;

@@ -1,0 +1,95 @@
+//! What an operator or a prober can ask of a topology.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Member, MemberId, NewBackend, UserId, UserKey};
+
+/// One wanted difference between a topology and the next. A round decides a batch of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Change {
+    /// A new mail server takes its share of the users of its tag. A tag named for the first time is made.
+    AddBackend(NewBackend),
+    /// The backend goes; its sessions are closed and its pins dropped.
+    RemoveBackend {
+        /// Which.
+        ip: IpAddr,
+    },
+    /// The backend gets another weight. Users who are there stay until they expire.
+    SetVhosts {
+        /// Which.
+        ip: IpAddr,
+        /// The new weight, 0 to [`VHOSTS_MAX`](super::VHOSTS_MAX).
+        vhosts: u32,
+    },
+    /// The backend serves another tag from now on; its sessions are closed and its pins dropped.
+    SetTag {
+        /// Which.
+        ip: IpAddr,
+        /// The name of the tag; made when it is new.
+        tag: Box<str>,
+    },
+    /// The backend takes new users again. Nothing happens when it was up.
+    Up {
+        /// Which.
+        ip: IpAddr,
+        /// When that was found, in Unix seconds.
+        at_unix_s: u64,
+    },
+    /// The backend takes no new users. Users who are there stay. Nothing happens when it was down.
+    Down {
+        /// Which.
+        ip: IpAddr,
+        /// When that was found, in Unix seconds.
+        at_unix_s: u64,
+    },
+    /// The pins to the backend go, and whoever does not belong there by the ring is closed.
+    Flush {
+        /// Which; all backends when there is none.
+        ip: Option<IpAddr>,
+    },
+    /// The user is pinned to the backend, under the backend's tag; his sessions elsewhere are closed.
+    Move {
+        /// Who.
+        key: UserKey,
+        /// Where to.
+        ip: IpAddr,
+    },
+    /// The user's pin goes and his sessions elsewhere than the ring says are closed.
+    Unpin {
+        /// Who.
+        user: UserId,
+    },
+    /// Pins that nobody seems to need go; who is found to be held all the same is pinned again, not closed.
+    Release {
+        /// Who. Users without a pin are passed over.
+        users: Box<[UserId]>,
+    },
+    /// A process joins the ring.
+    AddMember(Member),
+    /// A member leaves the ring.
+    RemoveMember {
+        /// Which.
+        id: MemberId,
+    },
+    /// Leases get another length.
+    SetLease {
+        /// The new length.
+        lease: Duration,
+    },
+    /// Users are remembered for another time.
+    SetUserExpire {
+        /// The new time.
+        user_expire: Duration,
+    },
+}
+
+impl Change {
+    /// Whether users suffer while this waits: then it does not wait for the lease of a director that is lost.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self, Change::Down { .. } | Change::Flush { .. })
+    }
+}

@@ -1,0 +1,130 @@
+//! The pins of a topology: the few users who stay where the vhost ring would not send them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::hash_index::HashIndex;
+use super::{BackendId, UserId};
+
+/// The most pins of a topology.
+pub const PINS_MAX: usize = 1_000_000;
+
+/// Pins, sorted by user; made anew by every change, so that a lookup is short and a copy is one block of memory.
+#[derive(Clone, Debug)]
+pub(super) struct Pins {
+    sorted: Box<[(UserId, BackendId)]>,
+    index: HashIndex,
+}
+
+impl Pins {
+    pub(super) fn new() -> Self {
+        Self::from_sorted(Vec::new())
+    }
+
+    /// The pins of this list, whose users ascend and are at most [`PINS_MAX`].
+    pub(super) fn from_sorted(sorted: Vec<(UserId, BackendId)>) -> Self {
+        let index = HashIndex::of(sorted.iter().map(|(user, _)| user.key.hash()));
+        Pins {
+            sorted: sorted.into_boxed_slice(),
+            index,
+        }
+    }
+
+    pub(super) fn get(&self, user: UserId) -> Option<BackendId> {
+        if self.sorted.is_empty() {
+            return None;
+        }
+        let bucket = &self.sorted[self.index.bucket(user.key.hash())];
+        let place = bucket.binary_search_by_key(&user, |&(pinned, _)| pinned).ok()?;
+        Some(bucket[place].1)
+    }
+
+    pub(super) fn sorted(&self) -> &[(UserId, BackendId)] {
+        &self.sorted
+    }
+}
+
+impl PartialEq for Pins {
+    fn eq(&self, other: &Self) -> bool {
+        self.sorted == other.sorted
+    }
+}
+
+impl Eq for Pins {}
+
+impl std::hash::Hash for Pins {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.sorted.hash(state);
+    }
+}
+
+/// What a draft does to the pins of its base, before it makes the new list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PinEdits {
+    /// The base's pins to these are gone.
+    dropped: BTreeSet<BackendId>,
+    /// Users who get a pin, or lose the one of the base.
+    users: BTreeMap<UserId, Option<BackendId>>,
+}
+
+impl PinEdits {
+    pub(super) fn set(&mut self, user: UserId, backend: BackendId) {
+        self.users.insert(user, Some(backend));
+    }
+
+    pub(super) fn clear(&mut self, user: UserId) {
+        self.users.insert(user, None);
+    }
+
+    /// Drops every pin to `backend`.
+    pub(super) fn drop_backend(&mut self, backend: BackendId) {
+        self.dropped.insert(backend);
+        for pin in self.users.values_mut().filter(|pin| **pin == Some(backend)) {
+            *pin = None;
+        }
+    }
+
+    pub(super) fn get(&self, base: &Pins, user: UserId) -> Option<BackendId> {
+        match self.users.get(&user) {
+            Some(&edited) => edited,
+            None => base.get(user).filter(|backend| !self.dropped.contains(backend)),
+        }
+    }
+
+    /// Whether the edited list has fewer pins than `limit`. Counts them only when it might not.
+    pub(super) fn fewer_than(&self, base: &Pins, limit: usize) -> bool {
+        base.sorted.len() + self.users.len() < limit || self.applied(base).len() < limit
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.dropped.is_empty() && self.users.is_empty()
+    }
+
+    /// The edited list, sorted by user.
+    pub(super) fn applied(&self, base: &Pins) -> Vec<(UserId, BackendId)> {
+        let kept = |(_, backend): &&(UserId, BackendId)| !self.dropped.contains(backend);
+        overlaid(
+            base.sorted.iter().filter(kept).copied(),
+            self.users.iter().map(|(&user, &pin)| (user, pin)),
+        )
+    }
+}
+
+/// `base` with `edits` laid over it; both ascend, and so does the result. An edit without a backend takes a pin away.
+pub(super) fn overlaid(
+    base: impl Iterator<Item = (UserId, BackendId)>,
+    edits: impl Iterator<Item = (UserId, Option<BackendId>)>,
+) -> Vec<(UserId, BackendId)> {
+    let mut merged = Vec::with_capacity(base.size_hint().1.unwrap_or(0) + edits.size_hint().0);
+    let mut edits = edits.peekable();
+    for pin in base {
+        while let Some((user, edited)) = edits.next_if(|&(user, _)| user < pin.0) {
+            merged.extend(edited.map(|backend| (user, backend)));
+        }
+        match edits.next_if(|&(user, _)| user == pin.0) {
+            Some((user, edited)) => merged.extend(edited.map(|backend| (user, backend))),
+            None => merged.push(pin),
+        }
+    }
+    merged.extend(edits.filter_map(|(user, edited)| Some((user, edited?))));
+    merged
+}

@@ -1,0 +1,142 @@
+//! The vhost ring of one tag, and Dovecot's rule for picking a backend from it.
+
+use std::iter::Peekable;
+use std::net::IpAddr;
+
+use super::hash_index::HashIndex;
+use super::points::vhost_hashes;
+use super::{Backend, BackendId};
+
+/// One virtual host on the hash circle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Point {
+    /// Where it lies; the users from the point before up to here are its own.
+    pub hash: u32,
+    /// Whose it is.
+    pub backend: BackendId,
+}
+
+/// The virtual hosts of one tag's backends, sorted by hash and then by the backend's address.
+///
+/// Points, order and pick are those of `mail-host.c` of Dovecot 2.3.
+#[derive(Clone, Debug)]
+pub struct VhostRing {
+    points: Box<[Point]>,
+    index: HashIndex,
+}
+
+impl VhostRing {
+    /// The ring of these backends, whichever tag they have.
+    pub(super) fn of<'a>(backends: impl Iterator<Item = &'a Backend>) -> Self {
+        Self::from_points(
+            sorted_points(backends)
+                .into_iter()
+                .map(|(point, _)| point)
+                .collect(),
+        )
+    }
+
+    /// This ring with all points of the backends for which `leaves` holds taken away, and those of `joining` put in.
+    ///
+    /// `ip_of` gives the addresses of the backends that stay; it is asked only where hashes collide.
+    pub(super) fn changed<'a>(
+        &self,
+        leaves: impl Fn(BackendId) -> bool,
+        joining: impl Iterator<Item = &'a Backend>,
+        ip_of: impl Fn(BackendId) -> IpAddr,
+    ) -> Self {
+        let mut joining = sorted_points(joining).into_iter().peekable();
+        let mut points = Vec::with_capacity(self.points.len() + joining.len());
+        for &point in self.points.iter().filter(|point| !leaves(point.backend)) {
+            while let Some(before) = next_before(&mut joining, point, &ip_of) {
+                points.push(before);
+            }
+            points.push(point);
+        }
+        points.extend(joining.map(|(point, _)| point));
+        Self::from_points(points)
+    }
+
+    fn from_points(points: Vec<Point>) -> Self {
+        let index = HashIndex::of(points.iter().map(|point| point.hash));
+        VhostRing {
+            points: points.into_boxed_slice(),
+            index,
+        }
+    }
+
+    /// The backend of a user's hash: that of the first point at or above it, else of the first point of all. None when
+    /// the ring is empty.
+    ///
+    /// Where several points have exactly this hash, Dovecot takes whichever its bisection meets first, and so does this.
+    pub fn pick(&self, hash: u32) -> Option<BackendId> {
+        let place = self.first_at_or_above(hash);
+        let collides = |place: usize| self.points.get(place).is_some_and(|point| point.hash == hash);
+        if collides(place) && collides(place + 1) {
+            return self.bisect(hash);
+        }
+        self.points
+            .get(place)
+            .or(self.points.first())
+            .map(|point| point.backend)
+    }
+
+    /// The points in order.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    fn first_at_or_above(&self, hash: u32) -> usize {
+        let bucket = self.index.bucket(hash);
+        bucket.start + self.points[bucket].partition_point(|point| point.hash < hash)
+    }
+
+    /// The first point with exactly this hash that Dovecot's bisection looks at.
+    fn bisect(&self, hash: u32) -> Option<BackendId> {
+        let (mut low, mut high) = (0, self.points.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            let point = self.points[middle];
+            if point.hash == hash {
+                return Some(point.backend);
+            }
+            if point.hash < hash {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        None
+    }
+}
+
+/// The points of these backends, each with the address that orders it among points of the same hash.
+fn sorted_points<'a>(backends: impl Iterator<Item = &'a Backend>) -> Vec<(Point, IpAddr)> {
+    let mut points = Vec::new();
+    for backend in backends {
+        let hashes = vhost_hashes(backend.ip, backend.points());
+        points.extend(hashes.map(|hash| {
+            (
+                Point {
+                    hash,
+                    backend: backend.id,
+                },
+                backend.ip,
+            )
+        }));
+    }
+    points.sort_unstable_by_key(|&(point, ip)| (point.hash, ip));
+    points
+}
+
+/// Takes the next joining point if it comes before `point`.
+fn next_before(
+    joining: &mut Peekable<impl Iterator<Item = (Point, IpAddr)>>,
+    point: Point,
+    ip_of: impl Fn(BackendId) -> IpAddr,
+) -> Option<Point> {
+    let comes_before = |&(next, ip): &(Point, IpAddr)| {
+        next.hash < point.hash || (next.hash == point.hash && ip < ip_of(point.backend))
+    };
+    joining.next_if(comes_before).map(|(next, _)| next)
+}

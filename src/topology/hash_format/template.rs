@@ -313,7 +313,7 @@ fn keep_leading_bits(bytes: &mut Vec<u8>, bits: usize) {
     let spare = (8 - bits % 8) % 8;
     let mut carry = 0;
     for byte in bytes {
-        let low = *byte << (8 - spare) % 8;
+        let low = *byte << ((8 - spare) % 8);
         *byte = *byte >> spare | carry;
         carry = if spare == 0 { 0 } else { low };
     }

@@ -1,0 +1,104 @@
+//! The size and the habits of one world, drawn first from the seed and printed with it.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything about a world that is no event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knobs {
+    /// Members by number, those too who join only later.
+    pub members: Vec<MemberKnobs>,
+    /// What directors do without a majority.
+    pub policy: PolicyKnob,
+    /// L.
+    pub lease_ms: u64,
+    /// R, in parts per million. All clocks stay within it.
+    pub drift_ppm: u32,
+    /// How long a user is remembered.
+    pub user_expire_ms: u64,
+    /// How long a login waits at most.
+    pub login_wait_ms: u64,
+    /// How long an admin waits at most.
+    pub command_wait_ms: u64,
+    /// Mail servers by number; number n has the address 10.0.0.n.
+    pub backends: Vec<BackendKnobs>,
+    /// How many people there are.
+    pub users: u32,
+    /// So many of a hundred logins are for the second tag, "b".
+    pub second_tag_percent: u32,
+    /// Mean time between logins in the whole world. 0: only the logins of the plan's work.
+    pub login_gap_ms: u64,
+    /// So many of a hundred logins come with more of the same user at other directors at the same time.
+    pub at_once_percent: u32,
+    /// Mean length of a session.
+    pub session_ms: u64,
+    /// The least time that a message takes.
+    pub latency_min_us: u64,
+    /// The most time that a message takes, when nothing is wrong.
+    pub latency_max_us: u64,
+    /// Messages of one link arrive in the order in which they were sent, when nothing is wrong.
+    pub is_ordered: bool,
+    /// The most time that a sync takes, when nothing is wrong.
+    pub disk_us: u64,
+    /// How long a health check takes to notice that a backend died or came back.
+    pub health_ms: u64,
+    /// Which kinds of faults this seed was allowed to use (names as in the plan); says nothing to the run itself.
+    pub fault_kinds: Vec<String>,
+}
+
+/// One member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberKnobs {
+    /// It answers logins.
+    pub serves: bool,
+    /// It votes.
+    pub votes: bool,
+    /// It is in the configuration of the others; one that is not joins by an admin's command.
+    pub is_configured: bool,
+    /// How users come to it.
+    pub doors: Doors,
+    /// The longest that its refreshing doors take to close a session. 0 when it has none. Under half a lease.
+    pub close_bound_ms: u64,
+    /// When it is started for the first time.
+    pub starts_at_ms: u64,
+    /// It is first started with another configuration, and with the right one at this time. 0: right at once.
+    pub wrong_configuration_until_ms: u64,
+    /// The operator starts it with the order to vote at epoch 0.
+    pub is_bootstrap: bool,
+    /// How fast its clock runs, in parts per million off true time.
+    pub clock_ppm: i32,
+    /// What its clock shows at the beginning.
+    pub clock_offset_ms: u64,
+}
+
+/// The front doors of a director.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Doors {
+    /// Own proxies: sessions live in the director's process and ask before they forward.
+    Exact,
+    /// Login processes of another program: they outlive the director and can only be kicked.
+    Refreshing,
+    /// Some users come through the one, some through the other.
+    Both,
+}
+
+/// One mail server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendKnobs {
+    /// Its weight.
+    pub vhosts: u32,
+    /// Its tag.
+    pub tag: String,
+    /// It is in the configuration; one that is not is added by an admin's command.
+    pub is_configured: bool,
+}
+
+/// [`maildirector::director`]'s policy for a minority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyKnob {
+    /// Serve nobody.
+    Consistent,
+    /// Go on by the last topology.
+    Available,
+}

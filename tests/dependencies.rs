@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The manifests that name dependencies; one that does not exist is a failure, so that none is forgotten.
-const MANIFESTS: [&str; 2] = ["Cargo.toml", "sim/Cargo.toml"];
+const MANIFESTS: [&str; 3] = ["Cargo.toml", "sim/Cargo.toml", "fuzz/Cargo.toml"];
 
 /// Packages of this repository.
 const OWN: [&str; 1] = ["maildirector"];

@@ -1,0 +1,53 @@
+//! Runs every target's body over its committed corpus, and over small mutations of it, without a fuzzer: what was
+//! once found stays mended, and a target that no longer fits its decoder is seen at once.
+
+use std::fs;
+use std::path::Path;
+
+use maildirector_fuzz as targets;
+
+/// How many mutations of each corpus file are tried; long searches are the fuzzer's.
+const MUTATIONS: u64 = 200;
+
+#[test]
+fn hash_format_stands_its_corpus() {
+    stands_its_corpus("hash_format", targets::hash_format::run);
+}
+
+fn stands_its_corpus(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .expect("every target has a corpus")
+        .map(|entry| entry.expect("the corpus is readable").path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", folder.display());
+    for file in files {
+        let bytes = fs::read(&file).expect("a corpus file is readable");
+        run(&bytes);
+        for seed in 0..MUTATIONS {
+            run(&mutated(&bytes, seed));
+        }
+    }
+}
+
+/// `bytes` with up to four bytes changed, dropped or doubled, the same ones for the same seed.
+fn mutated(bytes: &[u8], seed: u64) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let mut state = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..=seed % 4 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let draw = usize::try_from(state >> 40).expect("24 bits fit");
+        let at = draw / 1024 % bytes.len().max(1);
+        match draw % 4 {
+            _ if bytes.is_empty() => bytes.push(draw.to_le_bytes()[0]),
+            0 => bytes[at] ^= 1 << (draw / 4 % 8),
+            1 => bytes[at] = (draw / 4).to_le_bytes()[0],
+            2 => drop(bytes.remove(at)),
+            _ => bytes.insert(at, bytes[at]),
+        }
+    }
+    bytes
+}

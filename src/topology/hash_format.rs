@@ -174,4 +174,3 @@ impl fmt::Display for HashFormatError {
 }
 
 impl Error for HashFormatError {}
-

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`plan`], [`knobs`], [`fault`], [`work`] | what happens in one run, as data that can be saved, cut down and replayed |
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
-//! | [`run`], [`outcome`] | running a plan, and what came of it |
+//! | [`run()`], [`outcome`] | running a plan, and what came of it |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands

@@ -119,7 +119,7 @@ impl Plan {
     }
 
     /// Whether a world can be made of it: every member and backend that a fault names exists, a director and a
-    /// voter are configured. [`crate::run`] wants a plan that passed.
+    /// voter are configured. [`crate::run()`] wants a plan that passed.
     ///
     /// # Errors
     /// What is impossible.

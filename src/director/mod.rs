@@ -1,1 +1,26 @@
-//! The machine; filled in by the next commits.
+//! The machine: admission, holds, freeze and evict, rounds, commands, status.
+
+mod admission;
+mod commands;
+mod coordinate;
+mod follow;
+mod history;
+mod holds;
+mod input;
+mod machine;
+mod output;
+mod serving;
+mod start;
+mod status;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod vote;
+
+pub use history::{History, Moved};
+pub use holds::{Hold, Holds};
+pub use input::{CommandId, Door, Input, Journalled, Limits, LoginToken, Policy, Settings, Start};
+pub use machine::Director;
+pub use output::{CommandError, DryRun, Event, EvictReason, Output, RefuseReason, RoundLeft};
+pub use serving::Standing;
+pub use status::{BackendStatus, LimitsUsed, MemberStatus, RingStatus, UserStatus, Why};

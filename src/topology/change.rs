@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Member, MemberId, NewBackend, UserId, UserKey};
+use super::{Incarnation, Member, MemberId, NewBackend, UserId, UserKey};
 
 /// One wanted difference between a topology and the next. A round decides a batch of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,6 +74,18 @@ pub enum Change {
     RemoveMember {
         /// Which.
         id: MemberId,
+    },
+    /// A voter loses its vote: its storage, and what it promised, is gone. As a director it goes on.
+    Unseat {
+        /// Which.
+        id: MemberId,
+    },
+    /// A member gets a vote, with the storage that it has now.
+    Seat {
+        /// Which.
+        id: MemberId,
+        /// Names its storage.
+        incarnation: Incarnation,
     },
     /// Leases get another length.
     SetLease {

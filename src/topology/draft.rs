@@ -21,6 +21,7 @@ pub struct Draft {
     /// Backends that were added, removed or changed.
     changed: BTreeSet<BackendId>,
     moves: Moves,
+    allows_many_voters: bool,
 }
 
 impl Draft {
@@ -32,6 +33,17 @@ impl Draft {
             pin_edits: PinEdits::default(),
             changed: BTreeSet::new(),
             moves: Moves::default(),
+            allows_many_voters: false,
+        }
+    }
+
+    /// The same draft without the limit of one voter per round, for the simulator to show why there is one.
+    #[cfg(feature = "planted-bugs")]
+    #[must_use]
+    pub fn allowing_many_voters(self) -> Self {
+        Draft {
+            allows_many_voters: true,
+            ..self
         }
     }
 
@@ -99,6 +111,8 @@ impl Draft {
             Change::Release { users } => self.release(users),
             Change::AddMember(member) => self.add_member(*member),
             Change::RemoveMember { id } => self.remove_member(*id),
+            Change::Unseat { id } => self.set_vote(*id, None),
+            Change::Seat { id, incarnation } => self.set_vote(*id, Some(*incarnation)),
             Change::SetLease { lease } => {
                 check_lease(*lease)?;
                 self.table.timing.lease = *lease;
@@ -237,6 +251,20 @@ impl Draft {
         self.set_members(members)
     }
 
+    fn set_vote(&mut self, id: MemberId, seat: Option<Incarnation>) -> Result<(), ChangeError> {
+        let mut members = self.table.members.clone();
+        let Some(member) = Arc::make_mut(&mut members).get_mut(&id) else {
+            return Err(ChangeError::UnknownMember { id });
+        };
+        member.votes = seat.is_some();
+        member.incarnation = seat.unwrap_or(member.incarnation);
+        member.check()?;
+        if !members.values().any(|member| member.votes) {
+            return Err(ChangeError::LastVoter);
+        }
+        self.set_members(members)
+    }
+
     /// Takes the new members unless their voters differ from the base's by more than one. A voter whose storage is
     /// another one is another voter.
     fn set_members(&mut self, members: Arc<BTreeMap<MemberId, Member>>) -> Result<(), ChangeError> {
@@ -247,11 +275,10 @@ impl Draft {
                 .map(|member| (member.id, member.incarnation))
                 .collect()
         };
-        if voters(&self.base.table.members)
+        let changed = voters(&self.base.table.members)
             .symmetric_difference(&voters(&members))
-            .count()
-            > 1
-        {
+            .count();
+        if changed > 1 && !self.allows_many_voters {
             return Err(ChangeError::OneVoterPerRound);
         }
         self.table.members = members;

@@ -1,0 +1,164 @@
+//! What one voter has promised, accepted and granted. Sending and saving are left to the machine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ids::{Ballot, Boot, ValueId};
+use super::message::{Stated, Statement};
+use super::rules::{Rule, Rules};
+use super::timing::stretched;
+use super::value::Value;
+use crate::topology::{MemberId, Timing};
+use crate::world::Instant;
+
+/// Notes kept at most; a run of a member costs one for the length of a lease, so only a member that restarts many
+/// times a second comes near. Beyond it no new run gets a lease until notes run out.
+pub const NOTES_MAX: usize = 1024;
+
+/// The voting part of a member at one epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Voter {
+    rules: Rules,
+    promised: Option<Ballot>,
+    accepted: Option<(Ballot, Arc<Value>)>,
+    notes: BTreeMap<(MemberId, Boot), Instant>,
+    grace_until: Instant,
+}
+
+/// A voter's answer to an asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Granted and noted.
+    Granted,
+    /// The director must confirm this first.
+    Lacks(Arc<Value>),
+    /// Too many notes; ask again later.
+    Full,
+}
+
+impl Voter {
+    /// A voter with what its storage kept. It starts without notes: call [`Voter::start_grace`] unless nobody
+    /// can hold a lease yet.
+    pub fn new(rules: Rules, promised: Option<Ballot>, accepted: Option<(Ballot, Arc<Value>)>) -> Self {
+        Voter {
+            rules,
+            promised,
+            accepted,
+            notes: BTreeMap::new(),
+            grace_until: Instant::ORIGIN,
+        }
+    }
+
+    /// Assume leases of unknown holders for as long as a note lasts: after a restart, and for a new voter.
+    pub fn start_grace(&mut self, lease: Duration, drift_ppm: u32, now: Instant) {
+        if self.rules.keep(Rule::RestartBringsGrace) {
+            self.grace_until = self.grace_until.max(now.plus(stretched(lease, drift_ppm)));
+        }
+    }
+
+    /// A director of this voter's own epoch asks for a lease.
+    pub fn asked(
+        &mut self,
+        director: MemberId,
+        boot: Boot,
+        confirmed: &[ValueId],
+        timing: Timing,
+        now: Instant,
+    ) -> Verdict {
+        if let Some((_, value)) = &self.accepted {
+            let has_confirmed = if self.rules.keep(Rule::ConfirmationNamesItsValue) {
+                confirmed.contains(&value.id)
+            } else {
+                !confirmed.is_empty()
+            };
+            if !has_confirmed && self.rules.keep(Rule::GrantOnlyToConfirmed) {
+                return Verdict::Lacks(Arc::clone(value));
+            }
+        }
+        if self.notes.len() >= NOTES_MAX {
+            self.notes.retain(|_, until| *until > now);
+            if self.notes.len() >= NOTES_MAX && !self.notes.contains_key(&(director, boot)) {
+                return Verdict::Full;
+            }
+        }
+        let span = if self.rules.keep(Rule::NotesOutlastLeases) {
+            stretched(timing.lease, timing.drift_ppm)
+        } else {
+            timing.lease / 2
+        };
+        let until = self.notes.entry((director, boot)).or_insert(now);
+        *until = (*until).max(now.plus(span));
+        Verdict::Granted
+    }
+
+    /// A coordinator wants a promise. `Err` names the promise in its way.
+    pub fn prepare(&mut self, ballot: Ballot) -> Result<Option<(Ballot, Arc<Value>)>, Ballot> {
+        if let Some(promised) = self.promised
+            && promised > ballot
+        {
+            return Err(promised);
+        }
+        let is_raised = self.promised.is_none_or(|p| p < ballot);
+        self.promised = Some(ballot);
+        if is_raised && !self.rules.keep(Rule::AcceptedOutlivesPromise) {
+            self.accepted = None;
+        }
+        Ok(self.accepted.clone())
+    }
+
+    /// A coordinator wants its value accepted. `Err` names the promise in its way.
+    pub fn propose(&mut self, ballot: Ballot, value: &Arc<Value>) -> Result<(), Ballot> {
+        if let Some(promised) = self.promised
+            && promised > ballot
+        {
+            return Err(promised);
+        }
+        if self.rules.keep(Rule::AcceptingRaisesThePromise) {
+            self.promised = Some(ballot);
+        }
+        self.accepted = Some((ballot, Arc::clone(value)));
+        Ok(())
+    }
+
+    /// The next epoch is known: what was promised and accepted for it is settled. Notes stay, leases outlive epochs.
+    pub fn installed(&mut self) {
+        self.promised = None;
+        self.accepted = None;
+    }
+
+    /// Every lease that may still be in use, and what is left of the grace.
+    pub fn statement(&self, is_member: impl Fn(MemberId) -> bool, now: Instant) -> Statement {
+        let leases = self
+            .notes
+            .iter()
+            .filter(|((member, _), until)| {
+                **until > now && (is_member(*member) || self.rules.keep(Rule::FormerMembersAreWaitedFor))
+            })
+            .map(|((member, boot), until)| Stated {
+                member: *member,
+                boot: *boot,
+                remaining: until.since(now),
+            })
+            .collect();
+        Statement {
+            leases,
+            grace: self.grace_until.since(now),
+        }
+    }
+
+    /// What is promised for the next epoch.
+    pub fn promised(&self) -> Option<Ballot> {
+        self.promised
+    }
+
+    /// What is accepted for the next epoch.
+    pub fn accepted(&self) -> Option<&(Ballot, Arc<Value>)> {
+        self.accepted.as_ref()
+    }
+
+    /// Forget notes that ran out.
+    pub fn prune(&mut self, now: Instant) {
+        self.notes.retain(|_, until| *until > now);
+    }
+}

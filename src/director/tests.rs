@@ -1,0 +1,332 @@
+//! A ring in lockstep: no network but a queue, one clock, storage that syncs at once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::agreement::{Boot, Envelope, Record, Rules, timing::TIMING_DEFAULT};
+use crate::topology::{
+    BackendId, Change, HashFormat, Incarnation, Member, MemberId, NewBackend, TagId, Topology, TopologySeed,
+    UserId,
+};
+use crate::world::Instant;
+
+struct Ring {
+    now: Instant,
+    configured: Arc<Topology>,
+    members: BTreeMap<MemberId, Director>,
+    disks: BTreeMap<MemberId, Record>,
+    wire: VecDeque<(MemberId, Envelope)>,
+    cut: Vec<(MemberId, MemberId)>,
+    seen: BTreeMap<MemberId, Vec<Output>>,
+    boots: u64,
+}
+
+fn id(index: u16) -> MemberId {
+    MemberId::from_index(index)
+}
+
+fn backend(last: u8) -> NewBackend {
+    NewBackend {
+        ip: [10, 0, 0, last].into(),
+        hostname: None,
+        vhosts: 100,
+        tag: "".into(),
+    }
+}
+
+fn user(name: &str) -> UserId {
+    UserId {
+        key: HashFormat::default().key(name),
+        tag: TagId::DEFAULT,
+    }
+}
+
+impl Ring {
+    /// Directors 1..=n, all voters; backends 10.0.0.1 to 3.
+    fn new(directors: u16) -> Ring {
+        let member = |i| Member {
+            id: id(i),
+            serves: true,
+            votes: true,
+            incarnation: Incarnation::from_bits(0),
+        };
+        let seed = TopologySeed {
+            members: (1..=directors).map(member).collect(),
+            backends: (1..=3).map(backend).collect(),
+            timing: TIMING_DEFAULT,
+            hash_format: "%Lu".to_owned(),
+        };
+        let configured = Arc::new(Topology::new(seed).expect("a plain configuration"));
+        let mut ring = Ring {
+            now: Instant::from_nanos(1_000_000_000),
+            configured,
+            members: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            wire: VecDeque::new(),
+            cut: Vec::new(),
+            seen: BTreeMap::new(),
+            boots: 0,
+        };
+        for i in 1..=directors {
+            ring.boot(id(i));
+        }
+        ring
+    }
+
+    fn serving(directors: u16) -> Ring {
+        let mut ring = Ring::new(directors);
+        ring.run(Duration::from_secs(3));
+        assert!(ring.members.values().all(Director::is_serving));
+        ring
+    }
+
+    fn boot(&mut self, me: MemberId) {
+        self.boots += 1;
+        let settings = Settings {
+            me,
+            configured: Arc::clone(&self.configured),
+            policy: Policy::Consistent,
+            close_bound: Duration::ZERO,
+            limits: Limits::default(),
+            rules: Rules::default(),
+        };
+        let start = Start {
+            boot: Boot::from_bits(self.boots),
+            entropy: 1000 + self.boots,
+            record: self.disks.get(&me).cloned(),
+            journal: Vec::new(),
+            is_bootstrap: false,
+        };
+        let mut out = Vec::new();
+        let director = Director::start(settings, start, self.now, &mut out);
+        self.members.insert(me, director);
+        self.act(me, out);
+    }
+
+    fn give(&mut self, to: MemberId, input: Input<'_>) {
+        let mut out = Vec::new();
+        if let Some(director) = self.members.get_mut(&to) {
+            director.handle(self.now, input, &mut out);
+            self.act(to, out);
+        }
+    }
+
+    fn act(&mut self, who: MemberId, out: Vec<Output>) {
+        for output in out {
+            match &output {
+                Output::Send { to, envelope } => self.wire.push_back((*to, envelope.clone())),
+                Output::Flood(envelope) => {
+                    for to in self.members.keys().filter(|to| **to != who) {
+                        self.wire.push_back((*to, envelope.clone()));
+                    }
+                }
+                Output::Save { number, record } => {
+                    self.disks.insert(who, (**record).clone());
+                    let number = *number;
+                    self.give(who, Input::Saved { number });
+                }
+                Output::Evict { user, serial, .. } => {
+                    let (user, serial) = (*user, *serial);
+                    self.give(who, Input::Evicted { user, serial });
+                }
+                Output::CloseAll { term } => {
+                    let term = *term;
+                    self.give(who, Input::AllClosed { term });
+                }
+                _ => {}
+            }
+            self.seen.entry(who).or_default().push(output);
+        }
+    }
+
+    /// Deliver what is on the wire, then jump to the next timer, until `span` has passed.
+    fn run(&mut self, span: Duration) {
+        let end = self.now.plus(span);
+        loop {
+            while let Some((to, envelope)) = self.wire.pop_front() {
+                let from = envelope.from;
+                if !self.cut.contains(&(from, to)) && !self.cut.contains(&(to, from)) {
+                    self.give(to, Input::Message(envelope));
+                }
+            }
+            let next = self
+                .members
+                .iter()
+                .filter_map(|(id, d)| Some((d.next_wakeup()?, *id)))
+                .min();
+            match next {
+                Some((at, who)) if at <= end => {
+                    assert!(at > self.now || self.now <= end, "time stands still");
+                    self.now = self.now.max(at);
+                    self.give(who, Input::Tick);
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+
+    fn login(&mut self, at: u16, name: &str) -> Option<BackendId> {
+        let (token, key) = (LoginToken(7), user(name).key);
+        self.give(
+            id(at),
+            Input::Login {
+                token,
+                key,
+                tag: "",
+                name,
+                door: Door::Exact,
+            },
+        );
+        self.take(at, |o| match o {
+            Output::Route { backend, .. } => Some(Some(*backend)),
+            Output::Refuse { .. } => Some(None),
+            _ => None,
+        })?
+    }
+
+    /// The last output that fits, forgetting what was seen.
+    fn take<T>(&mut self, at: u16, fits: impl Fn(&Output) -> Option<T>) -> Option<T> {
+        let seen = self.seen.insert(id(at), Vec::new()).unwrap_or_default();
+        seen.iter().rev().find_map(fits)
+    }
+
+    fn command(&mut self, at: u16, changes: Vec<Change>) {
+        self.give(
+            id(at),
+            Input::Command {
+                id: CommandId(1),
+                changes,
+            },
+        );
+    }
+
+    fn reply(&mut self, at: u16) -> Option<Result<crate::topology::Epoch, CommandError>> {
+        self.take(at, |o| match o {
+            Output::Reply { result, .. } => Some(result.clone()),
+            _ => None,
+        })
+    }
+
+    fn epochs(&self) -> Vec<u64> {
+        self.members.values().map(|d| d.epoch().number()).collect()
+    }
+}
+
+#[test]
+fn three_fresh_voters_start_a_ring_and_place_alike() {
+    let mut ring = Ring::serving(3);
+    for name in ["alice", "bob", "carol"] {
+        let here = ring.login(1, name);
+        assert!(here.is_some());
+        assert_eq!(here, ring.login(2, name));
+        assert_eq!(here, ring.login(3, name));
+    }
+}
+
+#[test]
+fn a_single_director_serves() {
+    let mut ring = Ring::serving(1);
+    assert!(ring.login(1, "alice").is_some());
+    ring.command(1, vec![Change::AddBackend(backend(9))]);
+    ring.run(Duration::from_secs(2));
+    assert!(matches!(ring.reply(1), Some(Ok(_))));
+}
+
+#[test]
+fn a_new_backend_pins_who_is_held_elsewhere() {
+    let mut ring = Ring::serving(3);
+    let names: Vec<String> = (0..60).map(|i| format!("user{i}")).collect();
+    let before: Vec<_> = names.iter().map(|n| ring.login(1, n)).collect();
+    ring.command(2, vec![Change::AddBackend(backend(9))]);
+    ring.run(Duration::from_secs(2));
+    assert!(matches!(ring.reply(2), Some(Ok(_))));
+    assert_eq!(ring.epochs(), [1, 1, 1]);
+    let after: Vec<_> = names.iter().map(|n| ring.login(3, n)).collect();
+    assert_eq!(before, after);
+    assert!(ring.members[&id(1)].topology().pins().len() > 5);
+}
+
+#[test]
+fn a_flush_moves_and_closes() {
+    let mut ring = Ring::serving(3);
+    let name = "alice";
+    let before = ring.login(1, name).expect("served");
+    let ip = ring.members[&id(1)].topology().backend(before).expect("known").ip;
+    ring.command(
+        2,
+        vec![Change::Down { ip, at_unix_s: 5 }, Change::Flush { ip: Some(ip) }],
+    );
+    ring.run(Duration::from_secs(2));
+    assert!(matches!(ring.reply(2), Some(Ok(_))));
+    assert!(ring.members[&id(1)].holds().is_empty());
+    let after = ring.login(3, name).expect("served");
+    assert_ne!(before, after);
+    assert_eq!(ring.login(1, name), Some(after));
+    assert_eq!(ring.members[&id(1)].history(user(name)).count(), 1);
+}
+
+#[test]
+fn a_director_cut_off_stops_and_the_others_go_on() {
+    let mut ring = Ring::serving(3);
+    let before = ring.login(1, "alice").expect("served");
+    ring.cut = vec![(id(1), id(2)), (id(1), id(3))];
+    let ip = ring.members[&id(1)].topology().backend(before).expect("known").ip;
+    ring.command(
+        2,
+        vec![Change::Down { ip, at_unix_s: 5 }, Change::Flush { ip: Some(ip) }],
+    );
+    ring.run(Duration::from_secs(30));
+    assert_eq!(ring.epochs(), [0, 1, 1]);
+    assert_eq!(ring.login(1, "alice"), None);
+    assert!(ring.login(2, "alice").is_some_and(|b| b != before));
+    ring.cut.clear();
+    ring.run(Duration::from_secs(10));
+    assert_eq!(ring.epochs(), [1, 1, 1]);
+    assert_eq!(ring.login(1, "alice"), ring.login(3, "alice"));
+}
+
+#[test]
+fn a_restarted_voter_remembers_and_a_wiped_one_is_seated_anew() {
+    let mut ring = Ring::serving(3);
+    ring.boot(id(1));
+    ring.run(Duration::from_secs(15));
+    assert!(ring.members[&id(1)].is_serving());
+    ring.disks.remove(&id(1));
+    ring.boot(id(1));
+    ring.run(Duration::from_secs(60));
+    let wiped = &ring.members[&id(1)];
+    assert!(wiped.is_serving() && wiped.ring_status(ring.now).is_seated);
+    assert!(ring.epochs()[0] >= 2);
+}
+
+#[test]
+fn pins_go_when_nobody_needs_them() {
+    let mut ring = Ring::serving(3);
+    let names: Vec<String> = (0..60).map(|i| format!("user{i}")).collect();
+    for name in &names {
+        ring.login(1, name);
+    }
+    ring.command(2, vec![Change::AddBackend(backend(9))]);
+    ring.run(Duration::from_secs(2));
+    assert!(ring.members[&id(1)].topology().pins().len() > 5);
+    for name in &names {
+        let serial = ring.members[&id(1)]
+            .holds()
+            .find(user(name))
+            .expect("held")
+            .serial;
+        ring.give(
+            id(1),
+            Input::SessionEnded {
+                user: user(name),
+                serial,
+            },
+        );
+    }
+    ring.run(TIMING_DEFAULT.user_expire * 4);
+    assert_eq!(ring.members[&id(1)].topology().pins().len(), 0);
+    assert!(ring.members[&id(1)].holds().is_empty());
+}

@@ -125,7 +125,7 @@ impl Committed {
         let mut answered = (*self.answered).clone();
         for request in &proposal.requests {
             let mut refused = Vec::new();
-            for (number, command) in (request.first..).zip(&request.commands) {
+            for (number, command) in (request.first..request.end()).zip(&request.commands) {
                 if let Err(error) = draft.apply(command) {
                     refused.push((number, error));
                 }

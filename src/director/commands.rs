@@ -163,7 +163,7 @@ impl Director {
             let refused: BTreeMap<u64, _> = answered
                 .map(|a| a.refused.iter().cloned().collect())
                 .unwrap_or_default();
-            for (number, id) in (sent.request.first..).zip(sent.ids) {
+            for (number, id) in (sent.request.first..sent.request.end()).zip(sent.ids) {
                 let Some((id, _)) = id else {
                     continue;
                 };

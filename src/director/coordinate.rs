@@ -297,7 +297,7 @@ impl Director {
 
     fn start_round(&mut self, proposal: Proposal, is_takeover: bool, now: Instant, out: &mut Vec<Output>) {
         if self.settings.rules.keep(Rule::BallotsAreNeverReused) || self.coordination.counter == 0 {
-            self.coordination.counter += 1;
+            self.coordination.counter = self.coordination.counter.saturating_add(1);
         }
         let ballot = Ballot {
             counter: self.coordination.counter,

@@ -87,3 +87,94 @@ impl FirstStart {
         self.bound.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agreement::timing::TIMING_DEFAULT;
+    use crate::topology::{Member, NewBackend, TopologySeed};
+
+    fn id(index: u16) -> MemberId {
+        MemberId::from_index(index)
+    }
+
+    fn storage(bits: u64) -> Incarnation {
+        Incarnation::from_bits(bits)
+    }
+
+    fn configured(backend: u8) -> Topology {
+        let member = |i| Member {
+            id: id(i),
+            serves: true,
+            votes: true,
+            incarnation: storage(0),
+        };
+        let ip = [10, 0, 0, backend].into();
+        let seed = TopologySeed {
+            members: (1..=2).map(member).collect(),
+            backends: vec![NewBackend {
+                ip,
+                hostname: None,
+                vhosts: 1,
+                tag: "".into(),
+            }],
+            timing: TIMING_DEFAULT,
+            hash_format: "%u".to_owned(),
+        };
+        Topology::new(seed).expect("a plain configuration")
+    }
+
+    fn hello(bits: u64, bound: Option<&[(u16, u64)]>) -> Hello {
+        Hello {
+            fingerprint: configured(1).fingerprint(),
+            incarnation: Some(storage(bits)),
+            is_fresh: true,
+            bound: bound.map(|b| b.iter().map(|(m, i)| (id(*m), storage(*i))).collect()),
+        }
+    }
+
+    #[test]
+    fn all_voters_bind_then_start() {
+        let mut first = FirstStart::new(Rules::default(), None);
+        let configured = configured(1);
+        assert_eq!(first.heard(id(1), &hello(11, None), &configured), Step::Wait);
+        assert_eq!(first.heard(id(2), &hello(22, None), &configured), Step::Bind);
+        let set: &[(u16, u64)] = &[(1, 11), (2, 22)];
+        assert_eq!(first.heard(id(1), &hello(11, Some(set)), &configured), Step::Wait);
+        let voters = set.iter().map(|(m, i)| (id(*m), storage(*i))).collect();
+        assert_eq!(
+            first.heard(id(2), &hello(22, Some(set)), &configured),
+            Step::Start(voters)
+        );
+    }
+
+    #[test]
+    fn who_is_bound_stays_bound_when_another_comes_back_wiped() {
+        let mut first = FirstStart::new(Rules::default(), None);
+        let configured = configured(1);
+        first.heard(id(1), &hello(11, None), &configured);
+        assert_eq!(first.heard(id(2), &hello(22, None), &configured), Step::Bind);
+        assert_eq!(first.heard(id(2), &hello(99, None), &configured), Step::Wait);
+        assert_eq!(first.bound().and_then(|b| b.get(&id(2))), Some(&storage(22)));
+    }
+
+    #[test]
+    fn another_configuration_is_named_and_not_counted() {
+        let mut first = FirstStart::new(Rules::default(), None);
+        let other = Hello {
+            fingerprint: configured(2).fingerprint(),
+            ..hello(22, None)
+        };
+        first.heard(id(1), &hello(11, None), &configured(1));
+        let step = first.heard(id(2), &other, &configured(1));
+        assert_eq!(step, Step::OtherConfiguration { member: id(2) });
+        assert_eq!(first.bound(), None);
+    }
+
+    #[test]
+    fn strangers_do_not_count() {
+        let mut first = FirstStart::new(Rules::default(), None);
+        first.heard(id(1), &hello(11, None), &configured(1));
+        assert_eq!(first.heard(id(7), &hello(77, None), &configured(1)), Step::Wait);
+    }
+}

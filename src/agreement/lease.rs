@@ -148,3 +148,105 @@ impl Lease {
             .map(|(epoch, _)| *epoch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agreement::timing::TIMING_DEFAULT;
+    use crate::topology::{Incarnation, Member, NewBackend, TopologySeed};
+
+    const NOW: Instant = Instant::from_nanos(1_000_000_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn topology() -> Arc<Topology> {
+        let member = |i| Member {
+            id: MemberId::from_index(i),
+            serves: true,
+            votes: true,
+            incarnation: Incarnation::from_bits(0),
+        };
+        let backend = NewBackend {
+            ip: [10, 0, 0, 1].into(),
+            hostname: None,
+            vhosts: 1,
+            tag: "".into(),
+        };
+        let seed = TopologySeed {
+            members: (1..=3).map(member).collect(),
+            backends: vec![backend],
+            timing: TIMING_DEFAULT,
+            hash_format: "%u".to_owned(),
+        };
+        Arc::new(Topology::new(seed).expect("a plain configuration"))
+    }
+
+    fn voter(index: u16) -> MemberId {
+        MemberId::from_index(index)
+    }
+
+    fn lease() -> Lease {
+        Lease::new(Rules::default(), Duration::ZERO)
+    }
+
+    #[test]
+    fn it_runs_from_the_sending_of_what_a_majority_granted() {
+        let (mut lease, topology) = (lease(), topology());
+        let nonce = lease.ask(&topology, NOW);
+        assert!(!lease.granted(nonce, voter(1), NOW.plus(SECOND)));
+        assert!(
+            !lease.granted(nonce, voter(1), NOW.plus(SECOND)),
+            "the same voter counts once"
+        );
+        assert!(
+            !lease.granted(nonce, voter(9), NOW.plus(SECOND)),
+            "a stranger does not count"
+        );
+        assert!(lease.granted(nonce, voter(2), NOW.plus(SECOND * 2)));
+        assert_eq!(lease.until(), Some(NOW.plus(TIMING_DEFAULT.lease)));
+    }
+
+    #[test]
+    fn grants_of_two_askings_are_not_added() {
+        let (mut lease, topology) = (lease(), topology());
+        let first = lease.ask(&topology, NOW);
+        let second = lease.ask(&topology, NOW.plus(SECOND));
+        assert!(!lease.granted(first, voter(1), NOW.plus(SECOND)));
+        assert!(!lease.granted(second, voter(2), NOW.plus(SECOND)));
+        assert_eq!(lease.until(), None);
+    }
+
+    #[test]
+    fn the_usable_part_ends_early_by_what_closing_takes() {
+        let mut lease = Lease::new(Rules::default(), SECOND * 2);
+        let nonce = lease.ask(&topology(), NOW);
+        lease.granted(nonce, voter(1), NOW);
+        lease.granted(nonce, voter(2), NOW);
+        assert_eq!(lease.until(), Some(NOW.plus(TIMING_DEFAULT.lease - SECOND * 2)));
+    }
+
+    #[test]
+    fn it_counts_for_its_epoch_and_the_next() {
+        let (mut lease, topology) = (lease(), topology());
+        let nonce = lease.ask(&topology, NOW);
+        lease.granted(nonce, voter(1), NOW);
+        lease.granted(nonce, voter(2), NOW);
+        let one = Epoch::ZERO.next();
+        lease.advanced_to(one);
+        assert!(lease.until().is_some());
+        assert!(!lease.may_confirm(one, NOW), "asked for an epoch ago");
+        assert!(lease.may_confirm(one, NOW.plus(TIMING_DEFAULT.lease)), "run out");
+        lease.advanced_to(one.next());
+        assert_eq!(lease.until(), None);
+    }
+
+    #[test]
+    fn confirming_voids_askings_of_the_epoch_before() {
+        let (mut lease, topology) = (lease(), topology());
+        let nonce = lease.ask(&topology, NOW);
+        let one = Epoch::ZERO.next();
+        lease.advanced_to(one);
+        assert!(lease.may_confirm(one, NOW));
+        lease.granted(nonce, voter(1), NOW);
+        assert!(!lease.granted(nonce, voter(2), NOW));
+    }
+}

@@ -296,3 +296,6 @@ impl Round {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

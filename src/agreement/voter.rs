@@ -162,3 +162,128 @@ impl Voter {
         self.notes.retain(|_, until| *until > now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agreement::timing::TIMING_DEFAULT;
+    use crate::agreement::value::Proposal;
+
+    const NOW: Instant = Instant::from_nanos(1_000_000_000_000);
+
+    fn member(index: u16) -> MemberId {
+        MemberId::from_index(index)
+    }
+
+    fn ballot(counter: u64) -> Ballot {
+        Ballot {
+            counter,
+            member: member(1),
+            boot: Boot::from_bits(1),
+        }
+    }
+
+    fn value(counter: u64) -> Arc<Value> {
+        let (id, proposal) = (ValueId(ballot(counter)), Arc::new(Proposal::default()));
+        Arc::new(Value {
+            id,
+            proposal,
+            pins: Vec::new(),
+        })
+    }
+
+    fn voter() -> Voter {
+        Voter::new(Rules::default(), None, None)
+    }
+
+    fn ask(voter: &mut Voter, director: u16, boot: u64, confirmed: &[ValueId], now: Instant) -> Verdict {
+        voter.asked(
+            member(director),
+            Boot::from_bits(boot),
+            confirmed,
+            TIMING_DEFAULT,
+            now,
+        )
+    }
+
+    #[test]
+    fn a_note_outlasts_the_lease_by_twice_the_drift() {
+        let mut voter = voter();
+        assert_eq!(ask(&mut voter, 2, 1, &[], NOW), Verdict::Granted);
+        let statement = voter.statement(|_| true, NOW);
+        assert_eq!(
+            statement.leases[0].remaining,
+            stretched(TIMING_DEFAULT.lease, TIMING_DEFAULT.drift_ppm)
+        );
+        let end = NOW.plus(stretched(TIMING_DEFAULT.lease, TIMING_DEFAULT.drift_ppm));
+        assert!(voter.statement(|_| true, end).leases.is_empty());
+    }
+
+    #[test]
+    fn who_has_not_confirmed_what_is_accepted_gets_it_instead_of_a_lease() {
+        let mut voter = voter();
+        voter.propose(ballot(1), &value(1)).expect("nothing promised");
+        assert_eq!(ask(&mut voter, 2, 1, &[], NOW), Verdict::Lacks(value(1)));
+        assert_eq!(
+            ask(&mut voter, 2, 1, &[ValueId(ballot(7))], NOW),
+            Verdict::Lacks(value(1))
+        );
+        assert!(voter.statement(|_| true, NOW).leases.is_empty());
+        assert_eq!(
+            ask(&mut voter, 2, 1, &[ValueId(ballot(1))], NOW),
+            Verdict::Granted
+        );
+    }
+
+    #[test]
+    fn each_run_of_a_director_has_its_own_note() {
+        let mut voter = voter();
+        ask(&mut voter, 2, 1, &[], NOW);
+        ask(&mut voter, 2, 9, &[], NOW);
+        assert_eq!(voter.statement(|_| true, NOW).leases.len(), 2);
+    }
+
+    #[test]
+    fn notes_of_former_members_are_stated() {
+        let mut voter = voter();
+        ask(&mut voter, 2, 1, &[], NOW);
+        assert_eq!(voter.statement(|_| false, NOW).leases.len(), 1);
+    }
+
+    #[test]
+    fn an_accepted_value_outlives_a_higher_promise() {
+        let mut voter = voter();
+        voter.propose(ballot(1), &value(1)).expect("nothing promised");
+        assert_eq!(voter.prepare(ballot(2)), Ok(Some((ballot(1), value(1)))));
+        assert_eq!(voter.propose(ballot(1), &value(1)), Err(ballot(2)));
+        assert_eq!(voter.prepare(ballot(1)), Err(ballot(2)));
+    }
+
+    #[test]
+    fn accepting_raises_the_promise() {
+        let mut voter = voter();
+        voter.propose(ballot(3), &value(3)).expect("nothing promised");
+        assert_eq!(voter.prepare(ballot(2)), Err(ballot(3)));
+    }
+
+    #[test]
+    fn notes_are_bounded_and_make_room_as_they_run_out() {
+        let mut voter = voter();
+        for boot in 0..NOTES_MAX as u64 {
+            assert_eq!(ask(&mut voter, 2, boot, &[], NOW), Verdict::Granted);
+        }
+        assert_eq!(ask(&mut voter, 2, u64::MAX, &[], NOW), Verdict::Full);
+        assert_eq!(ask(&mut voter, 2, 0, &[], NOW), Verdict::Granted);
+        let later = NOW.plus(TIMING_DEFAULT.lease * 2);
+        assert_eq!(ask(&mut voter, 2, u64::MAX, &[], later), Verdict::Granted);
+    }
+
+    #[test]
+    fn a_grace_lasts_as_long_as_a_note() {
+        let mut voter = voter();
+        voter.start_grace(TIMING_DEFAULT.lease, TIMING_DEFAULT.drift_ppm, NOW);
+        let span = stretched(TIMING_DEFAULT.lease, TIMING_DEFAULT.drift_ppm);
+        assert_eq!(voter.statement(|_| true, NOW).grace, span);
+        assert_eq!(voter.statement(|_| true, NOW.plus(span)).grace, Duration::ZERO);
+    }
+}

@@ -62,8 +62,8 @@ pub struct Settings {
     /// What to do without a majority.
     pub policy: Policy,
     /// The longest that any front door here takes to close a session. Zero for doors that stop bytes by the lease
-    /// itself; for login processes of another program, the time until a kick is surely done. Must be under half a
-    /// lease.
+    /// itself; for login processes of another program, the time until a kick is surely done. The usable part of
+    /// every lease is shorter by this, so it should be well under half a lease.
     pub close_bound: Duration,
     /// Bounds.
     pub limits: Limits,

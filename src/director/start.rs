@@ -48,8 +48,7 @@ impl Director {
         let timing = committed.topology.timing();
         // A director that never had a lease in this run gives the ring one lease's time before it serves alone.
         let alone_at = (settings.policy == Policy::Available).then(|| now.plus(timing.lease));
-        let close_bound = settings.close_bound.min(timing.lease / 2);
-        let lease = Lease::new(rules, close_bound);
+        let lease = Lease::new(rules, settings.close_bound);
         let mut director = Director {
             boot,
             incarnation: record.incarnation,

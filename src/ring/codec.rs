@@ -55,8 +55,9 @@ fn config() -> Config {
 /// # Errors
 /// The envelope is larger than a frame may be.
 pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, CodecError> {
-    let bytes = bincode::serde::encode_to_vec(envelope, config())
-        .map_err(|error| CodecError::Malformed { why: error.to_string() })?;
+    let bytes = bincode::serde::encode_to_vec(envelope, config()).map_err(|error| CodecError::Malformed {
+        why: error.to_string(),
+    })?;
     if bytes.len() > FRAME_BYTES_MAX {
         return Err(CodecError::TooLong { bytes: bytes.len() });
     }
@@ -73,10 +74,14 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, CodecError> {
     if bytes.len() > FRAME_BYTES_MAX {
         return Err(CodecError::TooLong { bytes: bytes.len() });
     }
-    let (envelope, used) = bincode::serde::decode_from_slice(bytes, config())
-        .map_err(|error| CodecError::Malformed { why: error.to_string() })?;
+    let (envelope, used) =
+        bincode::serde::decode_from_slice(bytes, config()).map_err(|error| CodecError::Malformed {
+            why: error.to_string(),
+        })?;
     if used != bytes.len() {
-        return Err(CodecError::Trailing { bytes: bytes.len() - used });
+        return Err(CodecError::Trailing {
+            bytes: bytes.len() - used,
+        });
     }
     Ok(envelope)
 }

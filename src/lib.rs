@@ -7,10 +7,12 @@
 //! | 1 | [`agreement`] | yes | ballots, leases, voters, rounds, first start; the messages between members |
 //! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
 //! | 3 | [`ring`] | - | the frames that members exchange |
+//! | 5 | [`cli`] | - | commands and their output |
 //!
 //! A room imports only from floors below its own; `tests/floors` reads the imports and fails otherwise.
 
 pub mod agreement;
+pub mod cli;
 pub mod director;
 pub mod ring;
 pub mod topology;

@@ -131,7 +131,7 @@ impl Director {
         let is_stuck =
             |id: &MemberId| self.heard.get(id).is_some_and(|h| h.is_stuck) && self.is_heard(*id, now);
         let is_takeover =
-            self.followed.is_stuck(now, self.timing()) || self.heard.keys().any(|id| is_stuck(id));
+            self.followed.is_stuck(now, self.timing()) || self.heard.keys().any(is_stuck);
         let reseat = self.reseat(now);
         let is_pins_due = self.are_pins_due(now);
         let requests: Vec<Request> = self.coordination.requests.values().cloned().collect();

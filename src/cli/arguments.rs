@@ -1,0 +1,120 @@
+//! What may stand on the command line.
+
+use std::net::IpAddr;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::topology::{NewBackend, VHOSTS_MAX};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "maildirector",
+    version,
+    about = "Sends every mail user to one backend, and never splits one"
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Tell which backend users belong to, by the hash that Dovecot's director computes.
+    Place(Place),
+}
+
+/// Options of `place`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  maildirector place -b 10.0.0.1 -b 10.0.0.2=50 alice bob@example.com
+  maildirector place -b 10.0.0.1 -b 10.0.0.2@gold --tag gold carol
+  cut -d: -f1 users | maildirector place -b 10.0.0.1 -b 10.0.0.2 --json -
+
+The answers equal those of `doveadm director status USER` (field \"Hashed\") for the same list of backends.")]
+pub(super) struct Place {
+    /// A backend: IP, then optionally @TAG and =VHOSTS (100 unless given). Repeat for each.
+    #[arg(short, long = "backend", required = true, value_name = "IP[@TAG][=VHOSTS]", value_parser = parse_backend)]
+    pub backends: Vec<NewBackend>,
+    /// How a name becomes a hash: Dovecot's director_username_hash.
+    #[arg(long, default_value = "%Lu", value_name = "FORMAT")]
+    pub hash_format: String,
+    /// The tag of the backends that the users belong to.
+    #[arg(long, default_value = "", value_name = "TAG")]
+    pub tag: String,
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// User names; "-" reads them from standard input, one a line.
+    #[arg(required = true, value_name = "USER")]
+    pub users: Vec<String>,
+}
+
+/// `IP[@TAG][=VHOSTS]`, the grammar of `director_mail_servers` with the weight that `doveadm director add` takes.
+fn parse_backend(text: &str) -> Result<NewBackend, String> {
+    let (rest, vhosts) = match text.rsplit_once('=') {
+        Some((rest, vhosts)) => (
+            rest,
+            vhosts
+                .parse()
+                .map_err(|_| format!("'{vhosts}' is not a weight"))?,
+        ),
+        None => (text, 100),
+    };
+    if vhosts > VHOSTS_MAX {
+        return Err(format!("weight {vhosts}, the limit is {VHOSTS_MAX}"));
+    }
+    let (ip, tag) = rest.split_once('@').unwrap_or((rest, ""));
+    let bare = ip
+        .strip_prefix('[')
+        .and_then(|ip| ip.strip_suffix(']'))
+        .unwrap_or(ip);
+    let ip: IpAddr = bare.parse().map_err(|_| format!("'{ip}' is not an IP address"))?;
+    Ok(NewBackend {
+        ip,
+        hostname: None,
+        vhosts,
+        tag: tag.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_backend_is_an_address_with_tag_and_weight() {
+        let parsed = parse_backend("10.0.0.2@gold=50").expect("well formed");
+        assert_eq!(
+            (parsed.ip, &*parsed.tag, parsed.vhosts),
+            ([10, 0, 0, 2].into(), "gold", 50)
+        );
+        let v6 = parse_backend("[fd00::1]").expect("well formed");
+        assert_eq!((v6.ip.to_string().as_str(), v6.vhosts), ("fd00::1", 100));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_backend_is_named() {
+        assert_eq!(
+            parse_backend("mail1").expect_err("a name"),
+            "'mail1' is not an IP address"
+        );
+        assert_eq!(
+            parse_backend("10.0.0.1=x").expect_err("no number"),
+            "'x' is not a weight"
+        );
+        assert_eq!(
+            parse_backend("10.0.0.1=1001").expect_err("too much"),
+            "weight 1001, the limit is 1000"
+        );
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-pub use self::rule::Rule;
+pub use maildirector::agreement::Rule;
 
 /// One thing broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,17 +90,5 @@ mod tests {
         for bug in Bug::all() {
             assert_eq!(Bug::parse(&bug.name()), Some(bug));
         }
-    }
-}
-
-/// Holds the place of `maildirector::agreement::Rule`.
-mod rule {
-    /// A rule of the protocol.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum Rule {}
-
-    impl Rule {
-        /// Every rule.
-        pub const ALL: &'static [Rule] = &[];
     }
 }

@@ -1,0 +1,176 @@
+//! The one place of the simulator that reads the host's clock and starts threads and processes.
+//!
+//! They decide how soon a sweep over seeds is done and when its budget is spent, never what a seed does: each seed
+//! is a function of its number, and results are handed on in the order of the seeds, whichever thread was first.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "speed is measured in real time, and seeds are independent of each other"
+)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::{ControlFlow, Range};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Results that may wait for each thread, so that one slow seed does not let the others run far ahead.
+const WAITING_PER_THREAD: usize = 64;
+
+/// Real time since a start.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    pub fn start() -> Self {
+        Stopwatch(Instant::now())
+    }
+
+    /// Since the start.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// How many threads run at once when nobody says: one per core.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Calls `work` for each seed on `jobs` threads, and `take` on this one with the results in the order of the
+/// seeds, until the seeds or the budget are used up or `take` breaks.
+///
+/// Answers how many seeds `take` has seen. They are always the first ones, without a gap.
+pub fn in_order<T: Send>(
+    seeds: Range<u64>,
+    jobs: usize,
+    budget: Option<Duration>,
+    work: impl Fn(u64) -> T + Sync,
+    mut take: impl FnMut(u64, T) -> ControlFlow<()>,
+) -> u64 {
+    let started = Stopwatch::start();
+    let next = AtomicU64::new(seeds.start);
+    let is_over = AtomicBool::new(false);
+    let mut due = seeds.start;
+    thread::scope(|scope| {
+        let (results, arrived) = mpsc::sync_channel(WAITING_PER_THREAD * jobs.max(1));
+        for _ in 0..jobs.max(1) {
+            let results = results.clone();
+            let (next, is_over, work) = (&next, &is_over, &work);
+            scope.spawn(move || {
+                while !is_over.load(Ordering::Relaxed)
+                    && budget.is_none_or(|budget| started.elapsed() < budget)
+                {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || results.send((seed, work(seed))).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(results);
+        let mut early = BTreeMap::new();
+        for (seed, result) in arrived {
+            early.insert(seed, result);
+            while let Some(result) = early.remove(&due) {
+                due += 1;
+                if take(due - 1, result).is_break() {
+                    is_over.store(true, Ordering::Relaxed);
+                    return;
+                }
+            }
+        }
+    });
+    due - seeds.start
+}
+
+/// What `work` answers on a fresh thread.
+pub fn on_another_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| scope.spawn(work).join().expect("work catches its own panics"))
+}
+
+/// What this program prints when it is started once more with these arguments.
+///
+/// # Errors
+///
+/// When it can't be started, or when what it prints is no text.
+pub fn in_a_child(arguments: &[String]) -> io::Result<String> {
+    let output = Command::new(std::env::current_exe()?).args(arguments).output()?;
+    String::from_utf8(output.stdout).map_err(io::Error::other)
+}
+
+/// The commit that this program was built from, when the build said so (`SIM_COMMIT`), else that of the checkout
+/// around the working directory.
+pub fn commit() -> String {
+    if let Some(commit) = option_env!("SIM_COMMIT") {
+        return commit.to_owned();
+    }
+    let described = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--abbrev=12"])
+        .output();
+    match described.map(|output| String::from_utf8(output.stdout)) {
+        Ok(Ok(text)) if !text.trim().is_empty() => format!("{} (the checkout here)", text.trim()),
+        _ => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_seeds() {
+        let mut seen = Vec::new();
+        let work = |seed: u64| {
+            // The even seeds take longer, so that the threads overtake each other.
+            let rounds = if seed.is_multiple_of(2) { 20_000 } else { 1 };
+            (0..rounds).fold(seed, |sum: u64, n| std::hint::black_box(sum.wrapping_add(n)))
+        };
+        let count = in_order(5..205, 4, None, work, |seed, _| {
+            seen.push(seed);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(count, 200);
+        assert_eq!(seen, (5..205).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_break_ends_the_sweep_at_that_seed() {
+        let mut last = 0;
+        let count = in_order(
+            0..u64::MAX,
+            3,
+            None,
+            |seed| seed,
+            |_, seed| {
+                last = seed;
+                if seed == 100 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        );
+        assert_eq!((count, last), (101, 100));
+    }
+
+    #[test]
+    fn a_spent_budget_leaves_a_prefix() {
+        let mut seen = Vec::new();
+        let count = in_order(
+            0..u64::MAX,
+            2,
+            Some(Duration::from_millis(20)),
+            |seed| seed,
+            |seed, _| {
+                seen.push(seed);
+                ControlFlow::Continue(())
+            },
+        );
+        assert_eq!(seen, (0..count).collect::<Vec<_>>());
+    }
+}

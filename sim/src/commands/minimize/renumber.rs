@@ -1,0 +1,221 @@
+//! A plan without one of its members or backends. Both are named by their places, so those behind move up.
+
+use sim::{Errand, FaultKind, Order, Plan, Work};
+
+use super::incidents::links_of;
+
+/// The plan without this member, and without what concerns nobody else.
+pub fn without_member(plan: &Plan, gone: usize) -> Plan {
+    let mut plan = plan.clone();
+    plan.knobs.members.remove(gone);
+    plan.faults
+        .retain_mut(|fault| keep_fault_without_member(&mut fault.kind, gone));
+    plan.work.retain_mut(|work| keep_work_without_member(work, gone));
+    plan
+}
+
+/// The plan without this backend, and without what concerns no other.
+pub fn without_backend(plan: &Plan, gone: usize) -> Plan {
+    let mut plan = plan.clone();
+    plan.knobs.backends.remove(gone);
+    plan.faults.retain_mut(|fault| match &mut fault.kind {
+        FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
+            moved_up(backend, gone)
+        }
+        _ => true,
+    });
+    plan.work.retain_mut(|work| match &mut work.errand {
+        Errand::Command { orders } | Errand::DryRun { orders } => {
+            orders.retain_mut(|order| keep_order_without_backend(order, gone));
+            !orders.is_empty()
+        }
+        Errand::Kick { .. } | Errand::Login { .. } => true,
+    });
+    plan
+}
+
+/// Whether the place is still there; if so, it is the new one.
+fn moved_up(place: &mut usize, gone: usize) -> bool {
+    if *place > gone {
+        *place -= 1;
+        return true;
+    }
+    *place != gone
+}
+
+/// Takes the place out of a list. An empty list of links means all of them, so one that becomes empty says `false`.
+fn taken_out(places: &mut Vec<usize>, gone: usize) -> bool {
+    let was_empty = places.is_empty();
+    places.retain_mut(|place| moved_up(place, gone));
+    was_empty || !places.is_empty()
+}
+
+fn keep_fault_without_member(kind: &mut FaultKind, gone: usize) -> bool {
+    if let Some(links) = links_of(kind) {
+        let has_senders = taken_out(&mut links.from, gone);
+        let has_receivers = taken_out(&mut links.to, gone);
+        return has_senders && has_receivers;
+    }
+    match kind {
+        FaultKind::Partition { side } => taken_out(side, gone),
+        FaultKind::Crash { member }
+        | FaultKind::PowerCut { member }
+        | FaultKind::Wipe { member }
+        | FaultKind::Pause { member }
+        | FaultKind::Drift { member, .. }
+        | FaultKind::WallJump { member, .. }
+        | FaultKind::SlowEvict { member, .. }
+        | FaultKind::SlowDisk { member, .. }
+        | FaultKind::BrokenDisk { member }
+        | FaultKind::SecondProcess { member } => moved_up(member, gone),
+        _ => true,
+    }
+}
+
+fn keep_work_without_member(work: &mut Work, gone: usize) -> bool {
+    if !moved_up(&mut work.member, gone) {
+        return false;
+    }
+    match &mut work.errand {
+        Errand::Command { orders } | Errand::DryRun { orders } => {
+            orders.retain_mut(|order| match order {
+                Order::AddMember { member } | Order::RemoveMember { member } => moved_up(member, gone),
+                _ => true,
+            });
+            !orders.is_empty()
+        }
+        Errand::Kick { .. } | Errand::Login { .. } => true,
+    }
+}
+
+fn keep_order_without_backend(order: &mut Order, gone: usize) -> bool {
+    let number = match order {
+        Order::AddBackend { backend, .. }
+        | Order::RemoveBackend { backend }
+        | Order::SetVhosts { backend, .. }
+        | Order::SetTag { backend, .. }
+        | Order::Up { backend }
+        | Order::Down { backend }
+        | Order::Flush {
+            backend: Some(backend),
+        }
+        | Order::Move { backend, .. } => backend,
+        _ => return true,
+    };
+    let mut place = *number as usize;
+    let is_kept = moved_up(&mut place, gone);
+    *number = place as u32;
+    is_kept
+}
+
+#[cfg(test)]
+mod tests {
+    use sim::Fault;
+    use sim::fault::Links;
+    use sim::knobs::{BackendKnobs, Doors, MemberKnobs};
+
+    use super::*;
+
+    fn plan_with(faults: Vec<FaultKind>, work: Vec<Work>) -> Plan {
+        let member = MemberKnobs {
+            serves: true,
+            votes: true,
+            is_configured: true,
+            doors: Doors::Exact,
+            close_bound_ms: 0,
+            starts_at_ms: 0,
+            wrong_configuration_until_ms: 0,
+            is_bootstrap: false,
+            clock_ppm: 0,
+            clock_offset_ms: 0,
+        };
+        let backend = BackendKnobs {
+            vhosts: 100,
+            tag: String::new(),
+            is_configured: true,
+        };
+        let mut plan = Plan::from_seed(1);
+        plan.knobs.members = vec![member; 3];
+        plan.knobs.backends = vec![backend; 3];
+        let faults = faults.into_iter().map(|kind| Fault {
+            from_ms: 1,
+            to_ms: 2,
+            kind,
+        });
+        (plan.faults, plan.work) = (faults.collect(), work);
+        plan
+    }
+
+    fn command(member: usize, orders: Vec<Order>) -> Work {
+        Work {
+            at_ms: 1,
+            member,
+            errand: Errand::Command { orders },
+        }
+    }
+
+    #[test]
+    fn members_behind_the_one_that_goes_move_up() {
+        let cut = |from: Vec<usize>, to: Vec<usize>| FaultKind::Cut {
+            links: Links {
+                from,
+                to,
+                only: Vec::new(),
+            },
+        };
+        let plan = plan_with(
+            vec![
+                FaultKind::Partition { side: vec![0, 2] },
+                FaultKind::Partition { side: vec![0] },
+                FaultKind::Crash { member: 0 },
+                FaultKind::Crash { member: 2 },
+                cut(vec![0], vec![]),
+                cut(vec![], vec![0, 1]),
+            ],
+            vec![
+                command(0, vec![Order::Unpin { user: 1 }]),
+                command(1, vec![Order::RemoveMember { member: 0 }]),
+                command(1, vec![Order::RemoveMember { member: 2 }]),
+            ],
+        );
+        let plan = without_member(&plan, 0);
+        let kinds: Vec<FaultKind> = plan.faults.into_iter().map(|fault| fault.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                FaultKind::Partition { side: vec![1] },
+                FaultKind::Crash { member: 1 },
+                cut(vec![], vec![0])
+            ]
+        );
+        assert_eq!(plan.work, [command(0, vec![Order::RemoveMember { member: 1 }])]);
+    }
+
+    #[test]
+    fn backends_behind_the_one_that_goes_move_up() {
+        let plan = plan_with(
+            vec![
+                FaultKind::BackendDown { backend: 0 },
+                FaultKind::BackendDown { backend: 1 },
+            ],
+            vec![
+                command(0, vec![Order::Up { backend: 0 }]),
+                command(
+                    0,
+                    vec![Order::Up { backend: 0 }, Order::Flush { backend: Some(1) }],
+                ),
+                command(0, vec![Order::Flush { backend: None }]),
+            ],
+        );
+        let plan = without_backend(&plan, 0);
+        assert_eq!(plan.faults.len(), 1);
+        assert_eq!(plan.faults[0].kind, FaultKind::BackendDown { backend: 0 });
+        assert_eq!(
+            plan.work,
+            [
+                command(0, vec![Order::Flush { backend: Some(0) }]),
+                command(0, vec![Order::Flush { backend: None }])
+            ]
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! Cuts at the size and the habits of a world, and at its end.
+
+use sim::knobs::{Doors, Knobs, MemberKnobs};
+use sim::{Ending, Plan};
+
+use super::ddmin::{lower, rounder_ms};
+use super::minimizer::Minimizer;
+use super::renumber::{without_backend, without_member};
+
+/// The run ends where something breaks; or, when that breaks in the recovery, the recovery begins sooner.
+pub fn cut_the_end(minimizer: &mut Minimizer) {
+    if let Some(at_ns) = minimizer.breaks_at_ns() {
+        let end_ms = at_ns / 1_000_000 + 1;
+        if end_ms <= minimizer.plan().duration_ms {
+            minimizer.try_change(|plan| {
+                plan.duration_ms = end_ms;
+                plan.ending = Ending::None;
+            });
+        }
+    }
+    if minimizer.plan().ending != Ending::None {
+        minimizer.try_change(|plan| plan.ending = Ending::AllHeal);
+    }
+    let duration_ms = minimizer.plan().duration_ms;
+    let shortest = lower(duration_ms, 1, |ms| {
+        minimizer.try_change(|plan| plan.duration_ms = ms)
+    });
+    rounder_ms(shortest, |ms| minimizer.try_change(|plan| plan.duration_ms = ms));
+    let duration_ms = minimizer.plan().duration_ms;
+    minimizer.try_change(|plan| drop_what_comes_later(plan, duration_ms));
+}
+
+/// Faults end with the run at the latest, and what would begin after it goes.
+fn drop_what_comes_later(plan: &mut Plan, duration_ms: u64) {
+    plan.faults.retain(|fault| fault.from_ms < duration_ms);
+    for fault in &mut plan.faults {
+        fault.to_ms = fault.to_ms.min(duration_ms);
+    }
+    plan.work.retain(|work| work.at_ms < duration_ms);
+}
+
+/// A smaller, duller world.
+pub fn shrink(minimizer: &mut Minimizer) {
+    for member in (0..minimizer.plan().knobs.members.len()).rev() {
+        if minimizer.plan().knobs.members.len() > 1 {
+            let candidate = without_member(minimizer.plan(), member);
+            minimizer.try_plan(candidate);
+        }
+    }
+    for backend in (0..minimizer.plan().knobs.backends.len()).rev() {
+        if minimizer.plan().knobs.backends.len() > 1 {
+            let candidate = without_backend(minimizer.plan(), backend);
+            minimizer.try_plan(candidate);
+        }
+    }
+    for dull in DULL_HABITS {
+        minimizer.try_change(|plan| dull(&mut plan.knobs));
+    }
+    for place in 0..minimizer.plan().knobs.members.len() {
+        for dull in DULL_MEMBERS {
+            minimizer.try_change(|plan| dull(&mut plan.knobs.members[place]));
+        }
+    }
+    let users = u64::from(minimizer.plan().knobs.users);
+    lower(users, 1, |users| {
+        minimizer.try_change(|plan| plan.knobs.users = users as u32)
+    });
+    fewer_logins(minimizer);
+}
+
+/// Changes that make a world plainer, the boldest first.
+const DULL_HABITS: &[fn(&mut Knobs)] = &[
+    |knobs| knobs.login_gap_ms = 0,
+    |knobs| knobs.second_tag_percent = 0,
+    |knobs| knobs.at_once_percent = 0,
+    |knobs| knobs.is_ordered = true,
+    |knobs| knobs.latency_max_us = knobs.latency_min_us,
+    |knobs| (knobs.latency_min_us, knobs.latency_max_us) = (1_000, 1_000),
+    |knobs| knobs.disk_us = 0,
+    |knobs| knobs.disk_us = 1_000,
+    |knobs| knobs.health_ms = 1_000,
+    |knobs| knobs.lease_ms = knobs.lease_ms.next_multiple_of(1_000),
+    |knobs| knobs.user_expire_ms = knobs.user_expire_ms.next_multiple_of(1_000),
+    |knobs| knobs.login_wait_ms = 30_000,
+    |knobs| knobs.command_wait_ms = 30_000,
+    |knobs| knobs.session_ms = knobs.session_ms.next_multiple_of(1_000),
+    |knobs| knobs.backends.iter_mut().for_each(|backend| backend.vhosts = 100),
+    |knobs| knobs.backends.iter_mut().for_each(|backend| backend.tag.clear()),
+    |knobs| knobs.members.iter_mut().for_each(|member| member.clock_ppm = 0),
+    |knobs| {
+        knobs
+            .members
+            .iter_mut()
+            .for_each(|member| member.clock_offset_ms = 0)
+    },
+    |knobs| {
+        knobs
+            .members
+            .iter_mut()
+            .for_each(|member| member.starts_at_ms = 0)
+    },
+    |knobs| knobs.members.iter_mut().for_each(use_exact_doors),
+];
+
+/// The same for one member.
+const DULL_MEMBERS: &[fn(&mut MemberKnobs)] = &[
+    |member| member.clock_ppm = 0,
+    |member| member.clock_offset_ms = 0,
+    |member| member.starts_at_ms = 0,
+    |member| member.wrong_configuration_until_ms = 0,
+    |member| member.is_bootstrap = false,
+    use_exact_doors,
+    |member| {
+        member.doors = if member.doors == Doors::Both {
+            Doors::Refreshing
+        } else {
+            member.doors
+        }
+    },
+    |member| member.starts_at_ms = member.starts_at_ms.next_multiple_of(100),
+];
+
+fn use_exact_doors(member: &mut MemberKnobs) {
+    member.doors = Doors::Exact;
+    member.close_bound_ms = 0;
+}
+
+/// A gap of 0 means no logins but those of the plan's work, so a longer gap is the way down.
+fn fewer_logins(minimizer: &mut Minimizer) {
+    while minimizer.plan().knobs.login_gap_ms > 0 {
+        let longer = minimizer.plan().knobs.login_gap_ms * 2;
+        if longer > minimizer.plan().duration_ms
+            || !minimizer.try_change(|plan| plan.knobs.login_gap_ms = longer)
+        {
+            return;
+        }
+    }
+}

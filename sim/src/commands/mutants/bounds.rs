@@ -1,0 +1,108 @@
+//! What each bug breaks, in words, and within how many seeds it must be noticed.
+
+use sim::bug::Rule;
+use sim::{Bug, WorldBug};
+
+/// Seeds within which a bug must be noticed when nothing else is said of it.
+const SEEDS_MAX: u64 = 1_000;
+
+/// Within how many seeds a checker must notice the bug.
+pub fn seeds_max(bug: Bug) -> u64 {
+    match bug {
+        Bug::Rule(_) | Bug::World(_) => SEEDS_MAX,
+    }
+}
+
+/// What goes wrong, in words.
+pub fn words(bug: Bug) -> &'static str {
+    match bug {
+        Bug::Rule(rule) => rule_words(rule),
+        Bug::World(bug) => world_words(bug),
+    }
+}
+
+fn rule_words(rule: Rule) -> &'static str {
+    match rule {
+        Rule::GrantOnlyToConfirmed => {
+            "a voter grants leases to directors that have not confirmed what it accepted"
+        }
+        Rule::ConfirmationNamesItsValue => "a confirmation of one value counts for another of the same epoch",
+        Rule::StatedLeasesAreWaitedFor => {
+            "a commit does not wait for leases of directors that have not confirmed"
+        }
+        Rule::StatementsOfAMajority => "one voter's statement of leases is enough for a commit",
+        Rule::RestartBringsGrace => "a voter that restarted states no grace for the notes that it lost",
+        Rule::GraceCannotBeConfirmed => "confirmations end a voter's grace",
+        Rule::NotesOutlastLeases => "voters note leases only as long as they last by their own clock",
+        Rule::GrantAtOwnEpochOnly => "a voter grants leases for epochs other than its own",
+        Rule::AdmitOnlyUnderLease => "a director admits users and forwards without a lease",
+        Rule::ConfirmedSurvivesIsolation => "a director forgets what it confirmed when its lease runs out",
+        Rule::AllConfirmedAreKept => "a director keeps to the last value that it confirmed only",
+        Rule::ConfirmedFreezes => "a director that confirmed a value goes on admitting users whom it moves",
+        Rule::CloseBeforeConfirm => "a director confirms before it has closed what contradicts the value",
+        Rule::HoldGoesWithItsSessions => "a hold stays when its sessions are closed for a value",
+        Rule::MajorityToCommit => "a value is committed without a majority of voters",
+        Rule::MajorityOfOneBallot => "acceptances of several ballots are counted together",
+        Rule::HighestAcceptedIsProposed => "a coordinator proposes its own value over one that was accepted",
+        Rule::AcceptingRaisesThePromise => {
+            "a voter that accepts a value does not raise its promise to its ballot"
+        }
+        Rule::BallotsAreNeverReused => "a ballot is used again for another value",
+        Rule::PromiseIsDurable => "a promise is answered before it is synced",
+        Rule::AcceptedIsDurable => "an acceptance is answered before it is synced",
+        Rule::EpochIsDurable => "a new epoch is not synced",
+        Rule::AcceptedOutlivesPromise => "a promise to a higher ballot deletes the accepted value",
+        Rule::ConfirmationBelongsToBoot => "a confirmation of an earlier run counts for a later run",
+        Rule::LeaseBelongsToBoot => "a run counts grants that an earlier run asked for",
+        Rule::FormerMembersAreWaitedFor => "nobody waits for the lease of a removed director",
+        Rule::OneVoterPerRound => "one round may replace a voter by another",
+        Rule::LeaseCountsForTwoEpochs => "a lease counts at however many later epochs",
+        Rule::OldLeasesEndBeforeConfirming => {
+            "a director confirms while it serves under a lease of an earlier epoch"
+        }
+        Rule::LeaseStartsAtSending => "a lease runs from the arrival of its grants",
+        Rule::MajorityGrantsOneNonce => "grants of several requests are added up to a lease",
+        Rule::BehindFetches => "a member that is behind does not fetch the topology",
+        Rule::FreezesAddUp => "a later round's Prepare lifts the freeze of an earlier one",
+        Rule::PinsInUseStay => "pins are dropped while somebody holds their users",
+        Rule::NewerTopologyOnly => "a topology replaces a newer one",
+        Rule::CommitAppliesToItsEpoch => "a value is applied to an epoch that it was not decided for",
+        Rule::FirstStartComparesFingerprints => "members with different configurations start a ring together",
+        Rule::FirstStartBindsOnce => "a voter takes part in two first starts",
+        Rule::WipedVoterIsSilent => "a voter whose storage was wiped goes on voting",
+        Rule::RemovedDirectorStops => "a removed director goes on serving",
+        Rule::CloseBeforeRenewing => "an isolated director renews before it has closed its sessions",
+        Rule::ReplacedRunStops => "a run goes on after another run took its storage",
+        Rule::CommandsApplyOnce => "a command that is sent twice is applied twice",
+    }
+}
+
+fn world_words(bug: WorldBug) -> &'static str {
+    match bug {
+        WorldBug::NoLeaseCheckAfterPause => "a door forwards after a pause without asking for the lease",
+        WorldBug::EvictionConfirmedEarly => "a door says that a session is closed before it is",
+        WorldBug::WallClock => "the machine is given the wall clock",
+        WorldBug::DriftBeyondBound => "clocks run faster and slower than the agreed bound",
+        WorldBug::UnsyncedStorageAnswered => "the storage says saved before it has synced",
+        WorldBug::TornRecordAccepted => "a half-written record is read as if it were whole",
+        WorldBug::NoServiceGuard => "login processes are left running while their director stays away",
+        WorldBug::NoJournal => "a restarted director is not told of the sessions that outlived it",
+        WorldBug::ClockStopsInPause => "clocks stand still while a machine is suspended",
+        WorldBug::BootReused => "a restarted process has the name of the run before it",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_has_words_of_its_own() {
+        let mut seen: Vec<&str> = Bug::all().map(words).collect();
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+        assert!(count >= 25, "{count}");
+    }
+}

@@ -1,0 +1,196 @@
+//! The command and its table.
+
+use std::ops::ControlFlow;
+
+use clap::Args;
+use sim::{Bug, Invariant, Options, Plan, Verdict};
+
+use super::bounds::{seeds_max, words};
+use crate::commands::ending::Ending;
+use crate::commands::execute::execute;
+use crate::commands::host;
+use crate::commands::progress::Progress;
+use crate::commands::subject::bug_named;
+use crate::commands::table::{Side, Table, grouped};
+use crate::commands::usage::UsageError;
+
+/// Arguments of `sim mutants`.
+#[derive(Args)]
+pub struct MutantsArguments {
+    /// Say one line when every bug is noticed, and show only those that are not.
+    #[arg(long)]
+    check: bool,
+    /// Only this bug.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Try so many seeds with every bug, whatever its own bound.
+    #[arg(long, value_name = "N")]
+    seeds_max: Option<u64>,
+    /// Print a markdown table.
+    #[arg(long)]
+    markdown: bool,
+    /// Threads [default: one per core].
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+/// What became of one bug.
+struct Row {
+    bug: Bug,
+    bound: u64,
+    /// The seed at which a checker noticed it, and what broke.
+    noticed: Option<(u64, Invariant)>,
+    /// Seeds that the real machine fails as well, which show nothing.
+    spoiled: u64,
+}
+
+impl Row {
+    /// Whether the bug was noticed within its bound. A run with a higher limit may find it later.
+    fn is_within_bound(&self) -> bool {
+        self.noticed.is_some_and(|(seed, _)| seed < self.bound)
+    }
+}
+
+/// What one seed says about a bug.
+enum Sight {
+    Nothing,
+    Noticed(Invariant),
+    Spoiled,
+}
+
+/// Runs every bug until it is noticed.
+///
+/// # Errors
+/// There is no bug of the given name.
+pub fn mutants(arguments: &MutantsArguments) -> Result<Ending, UsageError> {
+    let only = bug_named(arguments.only.as_deref())?;
+    let bugs: Vec<Bug> = only.map_or_else(|| Bug::all().collect(), |bug| vec![bug]);
+    let jobs = arguments.jobs.unwrap_or_else(host::cores);
+    let mut progress = Progress::new("bugs", Some(bugs.len() as u64));
+    let mut rows = Vec::new();
+    for bug in bugs {
+        rows.push(hunt(
+            bug,
+            arguments.seeds_max.unwrap_or_else(|| seeds_max(bug)),
+            jobs,
+        ));
+        progress.step(|| format!("{bug} was the last"));
+    }
+    let survivors: Vec<&Row> = rows.iter().filter(|row| !row.is_within_bound()).collect();
+    let shown = if arguments.check {
+        survivors.clone()
+    } else {
+        rows.iter().collect()
+    };
+    let table = table(shown);
+    if !(arguments.check && survivors.is_empty()) {
+        print!(
+            "{}",
+            if arguments.markdown {
+                table.markdown()
+            } else {
+                table.text()
+            }
+        );
+    }
+    if !arguments.markdown {
+        tell(&rows, survivors.len(), progress.elapsed().as_secs_f64());
+    }
+    Ok(if survivors.is_empty() {
+        Ending::Clean
+    } else {
+        Ending::Coverage
+    })
+}
+
+/// Runs seeds from 0 on until one shows the bug, or the limit is reached.
+fn hunt(bug: Bug, limit: u64, jobs: usize) -> Row {
+    let mut row = Row {
+        bug,
+        bound: seeds_max(bug),
+        noticed: None,
+        spoiled: 0,
+    };
+    host::in_order(
+        0..limit,
+        jobs,
+        None,
+        |seed| look(bug, seed),
+        |seed, sight| {
+            match sight {
+                Sight::Nothing => {}
+                Sight::Spoiled => row.spoiled += 1,
+                Sight::Noticed(invariant) => row.noticed = Some((seed, invariant)),
+            }
+            if row.noticed.is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    );
+    row
+}
+
+fn look(bug: Bug, seed: u64) -> Sight {
+    let plan = Plan::from_seed(seed);
+    let mutated = execute(
+        &plan,
+        &Options {
+            bug: Some(bug),
+            ..Options::default()
+        },
+    );
+    let Verdict::Violation { invariant, .. } = mutated.verdict else {
+        return Sight::Nothing;
+    };
+    // A seed that fails without the bug says nothing about the bug.
+    match execute(&plan, &Options::default()).verdict {
+        Verdict::Ok => Sight::Noticed(invariant),
+        Verdict::Violation { .. } => Sight::Spoiled,
+    }
+}
+
+fn table(rows: Vec<&Row>) -> Table {
+    let mut table = Table::new(&[
+        ("bug", Side::Left),
+        ("what is broken", Side::Left),
+        ("seeds needed", Side::Right),
+        ("noticed by", Side::Left),
+        ("bound", Side::Right),
+    ]);
+    for row in rows {
+        let (needed, by) = match row.noticed {
+            Some((seed, invariant)) => (grouped(seed + 1), invariant.name()),
+            None => ("never".to_owned(), "nobody"),
+        };
+        let what = words(row.bug).to_owned();
+        table.row(vec![
+            row.bug.name(),
+            what,
+            needed,
+            by.to_owned(),
+            grouped(row.bound),
+        ]);
+    }
+    table
+}
+
+fn tell(rows: &[Row], survivors: usize, seconds: f64) {
+    let spoiled: u64 = rows.iter().map(|row| row.spoiled).sum();
+    let most = rows
+        .iter()
+        .filter_map(|row| row.noticed)
+        .map(|(seed, _)| seed + 1)
+        .max()
+        .unwrap_or(0);
+    println!(
+        "{} of {} planted bugs noticed within their bounds, at most {} seeds each ({seconds:.1} s)",
+        rows.len() - survivors,
+        rows.len(),
+        grouped(most)
+    );
+    if spoiled > 0 {
+        println!("{spoiled} seeds were no help: they fail without a bug too");
+    }
+}

@@ -1,0 +1,6 @@
+//! `sim mutants`: the simulator is itself tested. Each rule is broken in turn, and a checker must notice.
+
+mod bounds;
+mod command;
+
+pub use command::{MutantsArguments, mutants};

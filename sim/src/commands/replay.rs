@@ -1,0 +1,73 @@
+//! `sim replay`: one run again.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sim::{Options, TraceMode};
+
+use super::ending::Ending;
+use super::execute::{ending_of, execute};
+use super::failure::{Failure, seconds};
+use super::subject::{Subject, bug_named, write_text};
+use super::table::grouped;
+use super::usage::UsageError;
+
+/// Arguments of `sim replay`.
+#[derive(Args)]
+pub struct ReplayArguments {
+    /// A seed, or a file with a plan.
+    #[arg(value_name = "SEED|FILE")]
+    subject: String,
+    /// Write every event to this file; `-` for the standard output.
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Write the plan to this file; `-` for the standard output.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Break something on purpose. A plan's own bug is not taken unless it is named.
+    #[arg(long, value_name = "NAME")]
+    bug: Option<String>,
+}
+
+/// Runs one seed or plan and tells what came of it, on the error stream, so that a trace can go to the other.
+///
+/// # Errors
+/// The arguments can't be used, or a file can't be written.
+pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
+    let bug = bug_named(arguments.bug.as_deref())?;
+    let subject = Subject::parse(&arguments.subject);
+    let plan = subject.plan()?;
+    if let Some(path) = &arguments.plan {
+        write_text(path, &plan.to_text())?;
+    }
+    let trace = if arguments.trace.is_some() {
+        TraceMode::Lines
+    } else {
+        TraceMode::Hash
+    };
+    let outcome = execute(
+        &plan,
+        &Options {
+            bug,
+            trace,
+            ..Options::default()
+        },
+    );
+    if let Some(path) = &arguments.trace {
+        let mut text = outcome.lines.join("\n");
+        text.push('\n');
+        write_text(path, &text)?;
+    }
+    let ending = ending_of(&outcome.verdict);
+    match Failure::of(subject.clone(), bug, &outcome) {
+        Some(failure) => eprint!("{}", failure.text(&plan)),
+        None => eprintln!("{} breaks nothing", subject.title()),
+    }
+    eprintln!(
+        "{} events in {} simulated, trace {:016x}",
+        grouped(outcome.events),
+        seconds(outcome.simulated_ns),
+        outcome.trace_hash
+    );
+    Ok(ending)
+}

@@ -4,8 +4,8 @@ use std::io::{BufRead, Write};
 
 use serde::Serialize;
 
-use super::Failure;
 use super::arguments::Place;
+use super::run::Failure;
 use crate::agreement::timing::TIMING_DEFAULT;
 use crate::topology::{HashFormat, Incarnation, Member, MemberId, Topology, TopologySeed, UserId};
 

@@ -130,8 +130,7 @@ impl Director {
     fn wanted(&mut self, now: Instant) -> Option<Wanted> {
         let is_stuck =
             |id: &MemberId| self.heard.get(id).is_some_and(|h| h.is_stuck) && self.is_heard(*id, now);
-        let is_takeover =
-            self.followed.is_stuck(now, self.timing()) || self.heard.keys().any(is_stuck);
+        let is_takeover = self.followed.is_stuck(now, self.timing()) || self.heard.keys().any(is_stuck);
         let reseat = self.reseat(now);
         let is_pins_due = self.are_pins_due(now);
         let requests: Vec<Request> = self.coordination.requests.values().cloned().collect();

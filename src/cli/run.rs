@@ -1,0 +1,46 @@
+//! From the process's arguments to its exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::arguments::{Arguments, Command};
+use super::place;
+
+/// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
+const EXIT_USAGE: u8 = 64;
+/// The output could not be written, EX_IOERR.
+const EXIT_OUTPUT: u8 = 74;
+
+/// Run the command that the process was given, and say how it went.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut output = io::BufWriter::new(io::stdout().lock());
+    let done = match arguments.command {
+        Command::Place(place) => place::run(&place, io::stdin().lock(), &mut output),
+    };
+    let flushed = output.flush();
+    match done.and(flushed.map_err(Failure::Output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has seen enough, as with `| head`.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::Output(error)) => {
+            eprintln!("maildirector: cannot write the result: {error}");
+            ExitCode::from(EXIT_OUTPUT)
+        }
+        Err(Failure::Input(why)) => {
+            eprintln!("maildirector: {why}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// What the user gave is wrong; the text names the place.
+    Input(String),
+    /// The result could not be written.
+    Output(io::Error),
+}

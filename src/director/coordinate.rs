@@ -113,10 +113,16 @@ impl Director {
             return;
         }
         if self.coordinator(now) != Some(self.settings.me) {
-            self.leave_round(RoundLeft::NotCoordinator, out);
             self.coordination.survey = None;
-            self.coordination.again_at = None;
             self.coordination.look_at = None;
+            // What is proposed keeps users waiting, and the new coordinator may know nothing of it: see it through.
+            let is_proposed = self.coordination.round.as_ref().is_some_and(|r| r.value().is_some());
+            if is_proposed && self.serving.standing == Standing::Leased {
+                self.drive_round(now, out);
+            } else {
+                self.leave_round(RoundLeft::NotCoordinator, out);
+                self.coordination.again_at = None;
+            }
             return;
         }
         self.coordination.look_at = Some(now.plus(renew_every(self.timing())));

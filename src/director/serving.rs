@@ -215,7 +215,6 @@ impl Director {
         let gap = resend_every(self.timing()) / 4;
         if let Some(asked_at) = self.serving.asked_at
             && now.since(asked_at) < gap
-            && asked_at != now
         {
             self.serving.renew_at = Some(asked_at.plus(gap));
             return;

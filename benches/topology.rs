@@ -1,4 +1,5 @@
-//! Figures of the topology: placing a user, building rings, changing one backend, finding whom a change touches.
+//! Figures of the topology: placing a user, building rings, changing one backend, finding whom a change
+//! touches.
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};

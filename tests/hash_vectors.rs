@@ -1,4 +1,5 @@
-//! Users, rings and host lists hash as they did in running Dovecot 2.3.19 directors; see `vectors/hash-vectors.json`.
+//! Users, rings and host lists hash as they did in running Dovecot 2.3.19 directors; see
+//! `vectors/hash-vectors.json`.
 
 use std::net::IpAddr;
 use std::time::Duration;

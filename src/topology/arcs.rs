@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{TagId, UserId};
 
-/// The hashes `first` to `last`, both included, of one tag; `first <= last`. An arc that wraps is cut in two.
+/// The hashes `first` to `last`, both included, of one tag; `first <= last`. An arc that wraps is cut in
+/// two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {
     /// Whose circle.

@@ -12,7 +12,8 @@ pub const BACKENDS_MAX: usize = 10_000;
 /// The most virtual hosts of all backends together, up or down: what bounds the size of the rings.
 pub const VHOSTS_TOTAL_MAX: usize = 2_000_000;
 
-/// The backends, in the order of Dovecot's host list: IPv4 before IPv6, then by the bytes of the address.
+/// The backends, in the order of Dovecot's host list: IPv4 before IPv6, then by the bytes of the
+/// address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Backends {
     by_ip: BTreeMap<IpAddr, BackendId>,

@@ -11,7 +11,8 @@ use super::{Incarnation, Member, MemberId, NewBackend, UserId, UserKey};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Change {
-    /// A new mail server takes its share of the users of its tag. A tag named for the first time is made.
+    /// A new mail server takes its share of the users of its tag. A tag named for the first time is
+    /// made.
     AddBackend(NewBackend),
     /// The backend goes; its sessions are closed and its pins dropped.
     RemoveBackend {
@@ -63,7 +64,8 @@ pub enum Change {
         /// Who.
         user: UserId,
     },
-    /// Pins that nobody seems to need go; who is found to be held all the same is pinned again, not closed.
+    /// Pins that nobody seems to need go; who is found to be held all the same is pinned again, not
+    /// closed.
     Release {
         /// Who. Users without a pin are passed over.
         users: Box<[UserId]>,
@@ -100,7 +102,8 @@ pub enum Change {
 }
 
 impl Change {
-    /// Whether users suffer while this waits: then it does not wait for the lease of a director that is lost.
+    /// Whether users suffer while this waits: then it does not wait for the lease of a director that is
+    /// lost.
     pub fn is_urgent(&self) -> bool {
         matches!(self, Change::Down { .. } | Change::Flush { .. })
     }

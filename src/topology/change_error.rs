@@ -125,7 +125,8 @@ pub enum ChangeError {
     },
     /// `director_username_hash` can't be understood.
     HashFormat(HashFormatError),
-    /// One round adds or removes one voter; the next may come in the round after. Replacing a voter takes two rounds.
+    /// One round adds or removes one voter; the next may come in the round after. Replacing a voter
+    /// takes two rounds.
     OneVoterPerRound,
     /// A batch without a change, or a release without a user.
     NothingNamed,

@@ -37,7 +37,8 @@ impl Draft {
         }
     }
 
-    /// The same draft without the limit of one voter per round, for the simulator to show why there is one.
+    /// The same draft without the limit of one voter per round, for the simulator to show why there is
+    /// one.
     #[cfg(feature = "planted-bugs")]
     #[must_use]
     pub fn allowing_many_voters(self) -> Self {
@@ -50,8 +51,8 @@ impl Draft {
     /// Lays the changes on the draft, in order; each sees those before it.
     ///
     /// # Errors
-    /// The first change that can't be made, or [`ChangeError::NothingNamed`] for an empty batch. The draft is then as it
-    /// was: none of the batch was made.
+    /// The first change that can't be made, or [`ChangeError::NothingNamed`] for an empty batch. The
+    /// draft is then as it was: none of the batch was made.
     pub fn apply(&mut self, changes: &[Change]) -> Result<(), ChangeError> {
         match changes {
             [] => Err(ChangeError::NothingNamed),
@@ -83,7 +84,8 @@ impl Draft {
         (Topology { table, rings }, self.moves)
     }
 
-    /// Makes one change; on an error nothing is changed, so that a batch of one needs no copy of the draft.
+    /// Makes one change; on an error nothing is changed, so that a batch of one needs no copy of the
+    /// draft.
     fn apply_one(&mut self, change: &Change) -> Result<(), ChangeError> {
         match change {
             Change::AddBackend(new) => {
@@ -133,7 +135,7 @@ impl Draft {
         }
         Arc::make_mut(&mut self.table.backends).remove(id);
         self.changed.insert(id);
-        self.evict(id);
+        self.evict(BTreeSet::from([id]));
         Ok(())
     }
 
@@ -153,7 +155,7 @@ impl Draft {
             return Ok(());
         }
         self.edit_backend(ip, |backend| backend.tag = tag)?;
-        self.evict(id);
+        self.evict(BTreeSet::from([id]));
         Ok(())
     }
 
@@ -169,18 +171,18 @@ impl Draft {
     }
 
     fn flush(&mut self, ip: Option<IpAddr>) -> Result<(), ChangeError> {
-        let flushed: Vec<BackendId> = match ip {
-            Some(ip) => vec![self.table.backends.find(ip)?.id],
+        let flushed = match ip {
+            Some(ip) => BTreeSet::from([self.table.backends.find(ip)?.id]),
             None => self.table.backends.iter().map(|backend| backend.id).collect(),
         };
-        flushed.into_iter().for_each(|backend| self.evict(backend));
+        self.evict(flushed);
         Ok(())
     }
 
-    /// Nobody is kept on the backend who does not belong there by the ring.
-    fn evict(&mut self, backend: BackendId) {
-        self.pin_edits.drop_backend(backend);
-        self.moves.add_backend(backend);
+    /// Nobody is kept on these backends who does not belong there by the ring.
+    fn evict(&mut self, backends: BTreeSet<BackendId>) {
+        self.pin_edits.drop_backends(&backends);
+        self.moves.add_backends(backends);
     }
 
     fn move_user(&mut self, user: UserId, to: BackendId) -> Result<(), ChangeError> {
@@ -265,8 +267,8 @@ impl Draft {
         self.set_members(members)
     }
 
-    /// Takes the new members unless their voters differ from the base's by more than one. A voter whose storage is
-    /// another one is another voter.
+    /// Takes the new members unless their voters differ from the base's by more than one. A voter whose
+    /// storage is another one is another voter.
     fn set_members(&mut self, members: Arc<BTreeMap<MemberId, Member>>) -> Result<(), ChangeError> {
         let voters = |members: &BTreeMap<MemberId, Member>| -> BTreeSet<(MemberId, Incarnation)> {
             members
@@ -285,3 +287,6 @@ impl Draft {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

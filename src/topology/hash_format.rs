@@ -1,7 +1,7 @@
 //! Dovecot's `director_username_hash`: how a user's name becomes his key.
 //!
-//! The format is read once (`parse`) into a template, which is applied to names (`template`). Both follow
-//! `var-expand.c` of Dovecot 2.3, so that every name hashes as it did there.
+//! The format is read once (`parse`) into a template, which is applied to names (`template`). Both
+//! follow `var-expand.c` of Dovecot 2.3, so that every name hashes as it did there.
 
 mod parse;
 mod template;
@@ -20,8 +20,9 @@ pub const FORMAT_BYTES_MAX: usize = 512;
 
 /// A `director_username_hash` that was understood.
 ///
-/// Variables are `%u` or `%{user}` (the whole name), `%n` or `%{username}` (before the first `@`), `%d` or `%{domain}`
-/// (after it) and `%%`; with Dovecot's widths, offsets and modifiers, and its hashes, as in `%{sha256:user}`.
+/// Variables are `%u` or `%{user}` (the whole name), `%n` or `%{username}` (before the first `@`), `%d`
+/// or `%{domain}` (after it) and `%%`; with Dovecot's widths, offsets and modifiers, and its hashes, as
+/// in `%{sha256:user}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HashFormat {
     text: Box<str>,
@@ -43,8 +44,8 @@ impl HashFormat {
     /// Reads a format.
     ///
     /// # Errors
-    /// It names a variable that there is not, or that is not the same on every member (`%{hostname}`, `%{env:..}`), or
-    /// asks for more than a limit allows.
+    /// It names a variable that there is not, or that is not the same on every member (`%{hostname}`,
+    /// `%{env:..}`), or asks for more than a limit allows.
     pub fn parse(text: &str) -> Result<Self, HashFormatError> {
         if text.len() > FORMAT_BYTES_MAX {
             return Err(HashFormatError::TooLong {
@@ -174,3 +175,6 @@ impl fmt::Display for HashFormatError {
 }
 
 impl Error for HashFormatError {}
+
+#[cfg(test)]
+mod tests;

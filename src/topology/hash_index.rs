@@ -1,4 +1,5 @@
-//! An index over sorted 32-bit hashes that turns a binary search over all of them into one over a handful.
+//! An index over sorted 32-bit hashes that turns a binary search over all of them into one over a
+//! handful.
 
 use std::ops::Range;
 
@@ -6,10 +7,11 @@ use std::ops::Range;
 const BUCKET_HASHES: usize = 8;
 
 /// Where in a sorted list the hashes that share their top bits are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct HashIndex {
     shift: u32,
-    /// For each value of the top bits the place of its first hash, and the length of the list at the end.
+    /// For each value of the top bits the place of its first hash, and the length of the list at the
+    /// end.
     starts: Box<[u32]>,
 }
 
@@ -33,7 +35,8 @@ impl HashIndex {
         }
     }
 
-    /// The places where hashes with the same top bits as `hash` are; those before are lower, those after higher.
+    /// The places where hashes with the same top bits as `hash` are; those before are lower, those after
+    /// higher.
     pub(super) fn bucket(&self, hash: u32) -> Range<usize> {
         let top = (hash >> self.shift) as usize;
         self.starts[top] as usize..self.starts[top + 1] as usize

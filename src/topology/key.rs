@@ -1,4 +1,5 @@
-//! Names of users, tags, backends, members and epochs: small copyable values, ordered, never reused for another.
+//! Names of users, tags, backends, members and epochs: small copyable values, ordered, never reused for
+//! another.
 
 use std::fmt;
 
@@ -7,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// A user as every table here knows him: the first 8 bytes, big endian, of the MD5 of his expanded name.
 ///
-/// The upper half is the 32-bit hash of Dovecot's director and alone decides the placement; the lower half keeps apart
-/// users whose hashes collide. As in Dovecot, a hash of 0 is replaced by 1.
+/// The upper half is the 32-bit hash of Dovecot's director and alone decides the placement; the lower
+/// half keeps apart users whose hashes collide. As in Dovecot, a hash of 0 is replaced by 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub struct UserKey(u64);
@@ -61,7 +62,8 @@ impl fmt::Display for UserKey {
     }
 }
 
-/// A tag of backends, by its place in the topology's list of tags. Stays the same for the topology's life.
+/// A tag of backends, by its place in the topology's list of tags. Stays the same for the topology's
+/// life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TagId(u16);
 
@@ -107,7 +109,8 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A backend, by the order in which backends were added. A backend that is removed and added again is another one.
+/// A backend, by the order in which backends were added. A backend that is removed and added again is
+/// another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BackendId(u32);
 
@@ -182,7 +185,8 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// One life of a voter's storage, drawn at random when the storage is made. Wiped storage comes back as another one.
+/// One life of a voter's storage, drawn at random when the storage is made. Wiped storage comes back as
+/// another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Incarnation(u64);
 

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackendId, UserId};
 
-/// What a change itself must move: such users are never pinned where they are, their sessions are closed.
+/// What a change itself must move: such users are never pinned where they are, their sessions are
+/// closed.
 ///
-/// Ask only about a user whose placement is another than where he is held: one who belongs where he is stays.
+/// Ask only about a user whose placement is another than where he is held: one who belongs where he is
+/// stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Moves {
     backends: BTreeSet<BackendId>,
@@ -16,8 +18,8 @@ pub struct Moves {
 }
 
 impl Moves {
-    pub(super) fn add_backend(&mut self, backend: BackendId) {
-        self.backends.insert(backend);
+    pub(super) fn add_backends(&mut self, backends: BTreeSet<BackendId>) {
+        self.backends.extend(backends);
     }
 
     pub(super) fn add_user(&mut self, user: UserId) {

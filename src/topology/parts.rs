@@ -1,7 +1,7 @@
 //! How a topology is written down, and what is checked when one is read.
 //!
-//! Only what members agreed on is written; rings are computed again. A topology has one written form: lists are in order
-//! and whoever writes them otherwise is refused.
+//! Only what members agreed on is written; rings are computed again. A topology has one written form:
+//! lists are in order and whoever writes them otherwise is refused.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -218,3 +218,6 @@ impl From<ChangeError> for TopologyError {
         TopologyError::Impossible(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The pins of a topology: the few users who stay where the vhost ring would not send them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::hash_index::HashIndex;
 use super::{BackendId, UserId};
@@ -8,8 +10,9 @@ use super::{BackendId, UserId};
 /// The most pins of a topology.
 pub const PINS_MAX: usize = 1_000_000;
 
-/// Pins, sorted by user; made anew by every change, so that a lookup is short and a copy is one block of memory.
-#[derive(Clone, Debug)]
+/// Pins, sorted by user; made anew by every change, so that a lookup is short and a copy is one block of
+/// memory.
+#[derive(Clone)]
 pub(super) struct Pins {
     sorted: Box<[(UserId, BackendId)]>,
     index: HashIndex,
@@ -43,6 +46,12 @@ impl Pins {
     }
 }
 
+impl fmt::Debug for Pins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sorted.fmt(f)
+    }
+}
+
 impl PartialEq for Pins {
     fn eq(&self, other: &Self) -> bool {
         self.sorted == other.sorted
@@ -51,8 +60,8 @@ impl PartialEq for Pins {
 
 impl Eq for Pins {}
 
-impl std::hash::Hash for Pins {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for Pins {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.sorted.hash(state);
     }
 }
@@ -75,11 +84,11 @@ impl PinEdits {
         self.users.insert(user, None);
     }
 
-    /// Drops every pin to `backend`.
-    pub(super) fn drop_backend(&mut self, backend: BackendId) {
-        self.dropped.insert(backend);
-        for pin in self.users.values_mut().filter(|pin| **pin == Some(backend)) {
-            *pin = None;
+    /// Drops every pin to these.
+    pub(super) fn drop_backends(&mut self, backends: &BTreeSet<BackendId>) {
+        self.dropped.extend(backends);
+        for pin in self.users.values_mut() {
+            *pin = pin.filter(|backend| !backends.contains(backend));
         }
     }
 
@@ -109,7 +118,8 @@ impl PinEdits {
     }
 }
 
-/// `base` with `edits` laid over it; both ascend, and so does the result. An edit without a backend takes a pin away.
+/// `base` with `edits` laid over it; both ascend, and so does the result. An edit without a backend
+/// takes a pin away.
 pub(super) fn overlaid(
     base: impl Iterator<Item = (UserId, BackendId)>,
     edits: impl Iterator<Item = (UserId, Option<BackendId>)>,

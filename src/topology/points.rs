@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use md5::{Digest, Md5};
 
-/// The hashes of the virtual hosts `0..count` of the backend at `ip`, in that order: the first 4 bytes, big endian, of
-/// the MD5 of `<ip>-<i>`.
+/// The hashes of the virtual hosts `0..count` of the backend at `ip`, in that order: the first 4 bytes,
+/// big endian, of the MD5 of `<ip>-<i>`.
 pub(super) fn vhost_hashes(ip: IpAddr, count: u32) -> impl Iterator<Item = u32> {
-    let ip = ip_text(ip);
-    let mut text = String::with_capacity(ip.len() + 11);
+    let mut text = ip_text(ip) + "-";
+    let ip_bytes = text.len();
     (0..count).map(move |i| {
-        text.clear();
-        write!(text, "{ip}-{i}").expect("a String takes all text");
+        text.truncate(ip_bytes);
+        write!(text, "{i}").expect("a String takes all text");
         let digest: [u8; 16] = Md5::digest(text.as_bytes()).into();
         u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
     })

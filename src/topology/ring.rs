@@ -1,5 +1,6 @@
 //! The vhost ring of one tag, and Dovecot's rule for picking a backend from it.
 
+use std::fmt;
 use std::iter::Peekable;
 use std::net::IpAddr;
 
@@ -19,7 +20,7 @@ pub struct Point {
 /// The virtual hosts of one tag's backends, sorted by hash and then by the backend's address.
 ///
 /// Points, order and pick are those of `mail-host.c` of Dovecot 2.3.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct VhostRing {
     points: Box<[Point]>,
     index: HashIndex,
@@ -28,15 +29,11 @@ pub struct VhostRing {
 impl VhostRing {
     /// The ring of these backends, whichever tag they have.
     pub(super) fn of<'a>(backends: impl Iterator<Item = &'a Backend>) -> Self {
-        Self::from_points(
-            sorted_points(backends)
-                .into_iter()
-                .map(|(point, _)| point)
-                .collect(),
-        )
+        Self::from_points(sorted_points(backends).map(point_of).collect())
     }
 
-    /// This ring with all points of the backends for which `leaves` holds taken away, and those of `joining` put in.
+    /// This ring with all points of the backends for which `leaves` holds taken away, and those of
+    /// `joining` put in.
     ///
     /// `ip_of` gives the addresses of the backends that stay; it is asked only where hashes collide.
     pub(super) fn changed<'a>(
@@ -45,7 +42,7 @@ impl VhostRing {
         joining: impl Iterator<Item = &'a Backend>,
         ip_of: impl Fn(BackendId) -> IpAddr,
     ) -> Self {
-        let mut joining = sorted_points(joining).into_iter().peekable();
+        let mut joining = sorted_points(joining).peekable();
         let mut points = Vec::with_capacity(self.points.len() + joining.len());
         for &point in self.points.iter().filter(|point| !leaves(point.backend)) {
             while let Some(before) = next_before(&mut joining, point, &ip_of) {
@@ -53,7 +50,7 @@ impl VhostRing {
             }
             points.push(point);
         }
-        points.extend(joining.map(|(point, _)| point));
+        points.extend(joining.map(point_of));
         Self::from_points(points)
     }
 
@@ -65,10 +62,11 @@ impl VhostRing {
         }
     }
 
-    /// The backend of a user's hash: that of the first point at or above it, else of the first point of all. None when
-    /// the ring is empty.
+    /// The backend of a user's hash: that of the first point at or above it, else of the first point of
+    /// all. None when the ring is empty.
     ///
-    /// Where several points have exactly this hash, Dovecot takes whichever its bisection meets first, and so does this.
+    /// Where several points have exactly this hash, Dovecot takes whichever its bisection meets first,
+    /// and so does this.
     pub fn pick(&self, hash: u32) -> Option<BackendId> {
         let place = self.first_at_or_above(hash);
         let collides = |place: usize| self.points.get(place).is_some_and(|point| point.hash == hash);
@@ -110,33 +108,47 @@ impl VhostRing {
     }
 }
 
-/// The points of these backends, each with the address that orders it among points of the same hash.
-fn sorted_points<'a>(backends: impl Iterator<Item = &'a Backend>) -> Vec<(Point, IpAddr)> {
-    let mut points = Vec::new();
-    for backend in backends {
-        let hashes = vhost_hashes(backend.ip, backend.points());
-        points.extend(hashes.map(|hash| {
-            (
-                Point {
-                    hash,
-                    backend: backend.id,
-                },
-                backend.ip,
-            )
-        }));
+/// Says how many points there are: a hundred thousand of them would drown what a log line is about.
+impl fmt::Debug for VhostRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VhostRing({} points)", self.points.len())
     }
-    points.sort_unstable_by_key(|&(point, ip)| (point.hash, ip));
+}
+
+/// The points of these backends, by hash and address, each with its backend.
+fn sorted_points<'a>(
+    backends: impl Iterator<Item = &'a Backend>,
+) -> impl ExactSizeIterator<Item = (u32, &'a Backend)> {
+    let mut backends: Vec<&Backend> = backends.collect();
+    backends.sort_unstable_by_key(|backend| backend.ip);
+    let mut points: Vec<(u32, u32)> = Vec::with_capacity(backends.iter().map(|b| b.points() as usize).sum());
+    for (rank, backend) in (0..).zip(&backends) {
+        points.extend(vhost_hashes(backend.ip, backend.points()).map(|hash| (hash, rank)));
+    }
+    points.sort_unstable();
     points
+        .into_iter()
+        .map(move |(hash, rank)| (hash, backends[rank as usize]))
 }
 
 /// Takes the next joining point if it comes before `point`.
-fn next_before(
-    joining: &mut Peekable<impl Iterator<Item = (Point, IpAddr)>>,
+fn next_before<'a>(
+    joining: &mut Peekable<impl Iterator<Item = (u32, &'a Backend)>>,
     point: Point,
     ip_of: impl Fn(BackendId) -> IpAddr,
 ) -> Option<Point> {
-    let comes_before = |&(next, ip): &(Point, IpAddr)| {
-        next.hash < point.hash || (next.hash == point.hash && ip < ip_of(point.backend))
+    let comes_before = |&(hash, backend): &(u32, &Backend)| {
+        hash < point.hash || (hash == point.hash && backend.ip < ip_of(point.backend))
     };
-    joining.next_if(comes_before).map(|(next, _)| next)
+    joining.next_if(comes_before).map(point_of)
 }
+
+fn point_of((hash, backend): (u32, &Backend)) -> Point {
+    Point {
+        hash,
+        backend: backend.id,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! The rings of all tags, computed from the backends and shared between topologies wherever they are the same.
+//! The rings of all tags, computed from the backends and shared between topologies wherever they are the
+//! same.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use super::pins::Pins;
 use super::tags::Tags;
 use super::{Backend, BackendId, ChangeError, Counted, Epoch, Member, MemberId, NewBackend, TagId, Timing};
 
-/// The agreed table. Equal tables have equal rings, so equality and hash of a topology are those of its table.
+/// The agreed table. Equal tables have equal rings, so equality and hash of a topology are those of its
+/// table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Table {
     pub(super) epoch: Epoch,

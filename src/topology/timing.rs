@@ -22,9 +22,11 @@ pub const DRIFT_PPM_MAX: u32 = 100_000;
 pub struct Timing {
     /// How long a director may serve after a majority answered it; [`LEASE_MIN`] to [`LEASE_MAX`].
     pub lease: Duration,
-    /// How far a machine's clock may run from true time, in parts per million; at most [`DRIFT_PPM_MAX`].
+    /// How far a machine's clock may run from true time, in parts per million; at most
+    /// [`DRIFT_PPM_MAX`].
     pub drift_ppm: u32,
-    /// How long a user stays on his backend after his last session; [`USER_EXPIRE_MIN`] to [`USER_EXPIRE_MAX`].
+    /// How long a user stays on his backend after his last session; [`USER_EXPIRE_MIN`] to
+    /// [`USER_EXPIRE_MAX`].
     pub user_expire: Duration,
 }
 

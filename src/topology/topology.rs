@@ -25,7 +25,8 @@ use super::{
 pub struct TopologySeed {
     /// The members, in any order.
     pub members: Vec<Member>,
-    /// The backends, in any order: the same configuration gives the same topology however it is written down.
+    /// The backends, in any order: the same configuration gives the same topology however it is written
+    /// down.
     pub backends: Vec<NewBackend>,
     /// How long leases and users last.
     pub timing: Timing,
@@ -35,8 +36,9 @@ pub struct TopologySeed {
 
 /// One epoch's members, backends, tags and pins, with the vhost rings computed from them.
 ///
-/// A value: it never changes, and a copy shares what is large. A [`Draft`](super::Draft) makes the next one. Equality and
-/// hash are those of everything but the rings, which follow from the rest. Always has a voter, a director and a backend.
+/// A value: it never changes, and a copy shares what is large. A [`Draft`](super::Draft) makes the next
+/// one. Equality and hash are those of everything but the rings, which follow from the rest. Always has
+/// a voter, a director and a backend.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Parts")]
 pub struct Topology {
@@ -81,9 +83,10 @@ impl Topology {
 
     /// The next epoch's topology: this one with `pins` laid over its own.
     ///
-    /// A pin to an unknown backend, or to one of another tag than the user's, is passed over; of two for one user the
-    /// later counts. Pins that say what the ring says anyway are dropped, also old ones. What would be beyond
-    /// [`PINS_MAX`] is left out, highest keys first: these users lose their sessions, nobody is split.
+    /// A pin to an unknown backend, or to one of another tag than the user's, is passed over; of two for
+    /// one user the later counts. Pins that say what the ring says anyway are dropped, also old ones.
+    /// What would be beyond [`PINS_MAX`] is left out, highest keys first: these users lose their
+    /// sessions, nobody is split.
     #[must_use]
     pub fn advanced(&self, pins: &[(UserId, BackendId)]) -> Topology {
         let mut table = self.table.clone();
@@ -107,7 +110,8 @@ impl Topology {
         }
     }
 
-    /// This topology with the incarnations that the voters told at first start; members not named keep theirs.
+    /// This topology with the incarnations that the voters told at first start; members not named keep
+    /// theirs.
     ///
     /// # Panics
     /// After epoch 0: from then on incarnations change by rounds only.
@@ -143,8 +147,8 @@ impl Topology {
         self.table.timing.lease.max(self.table.lease_before)
     }
 
-    /// Where the user belongs: his pin if he has one, else where the ring of his tag sends him. None when the tag is
-    /// unknown or has no backend with weight that is up.
+    /// Where the user belongs: his pin if he has one, else where the ring of his tag sends him. None
+    /// when the tag is unknown or has no backend with weight that is up.
     pub fn place(&self, user: UserId) -> Option<BackendId> {
         self.pin(user).or_else(|| self.hashed(user))
     }
@@ -226,7 +230,8 @@ impl Topology {
 
     /// A number that is the same for two members only if they were given the same configuration.
     ///
-    /// Covers members without their incarnations, backends, tags, timing and hash format; not epoch and pins.
+    /// Covers members without their incarnations, backends, tags, timing and hash format; not epoch and
+    /// pins.
     pub fn fingerprint(&self) -> u64 {
         digest::fingerprint(&self.table)
     }
@@ -281,3 +286,6 @@ impl TryFrom<Parts> for Topology {
         parts.into_table().map(Self::from_table)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,7 +63,8 @@ fn differing_spans(tag: TagId, old: &VhostRing, new: &VhostRing, spans: &mut Vec
         let last = old_walk.next_hash().min(new_walk.next_hash());
         let differs = old_walk.backend() != new_walk.backend();
         if old_walk.collides_at(last) || new_walk.collides_at(last) {
-            // Below the colliding hash the first of its points answers; at it, whichever the bisection meets.
+            // Below the colliding hash the first of its points answers; at it, whichever the bisection
+            // meets.
             if differs && first < last {
                 put(first, last - 1);
             }
@@ -158,3 +159,6 @@ fn differing_pins(old: &Topology, new: &Topology) -> Vec<UserId> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

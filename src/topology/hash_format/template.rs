@@ -231,7 +231,8 @@ impl Modifier {
                     .map_or(0, |last| last + 1);
                 value.to_mut().truncate(end);
             }
-            // The width and the offset are conversions of C: a negative one is a huge modulus, and no padding.
+            // The width and the offset are conversions of C: a negative one is a huge modulus, and no
+            // padding.
             Modifier::Hash => {
                 let hash = pjw_hash(&value);
                 let hash = if *width == 0 { hash } else { hash % *width as u32 };

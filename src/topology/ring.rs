@@ -54,7 +54,8 @@ impl VhostRing {
         Self::from_points(points)
     }
 
-    fn from_points(points: Vec<Point>) -> Self {
+    /// The ring of these points, which are in order.
+    pub(super) fn from_points(points: Vec<Point>) -> Self {
         let index = HashIndex::of(points.iter().map(|point| point.hash));
         VhostRing {
             points: points.into_boxed_slice(),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::topology::samples::{changed, id_at, ip, new, three_backends, user_of};
-use crate::topology::{Change, Draft, NewBackend};
+use crate::topology::{Change, Draft, NewBackend, Point};
 
 #[test]
 fn a_topology_touches_nothing_against_itself() {
@@ -113,6 +113,50 @@ fn a_hash_where_points_collide_is_compared_by_itself() {
         );
     }
     assert_eq!(pick(&before, hash - 1), pick(&after, hash - 1));
+}
+
+#[test]
+fn spans_of_all_small_rings_are_exactly_where_picks_differ() {
+    const HASHES: [u32; 6] = [0, 1, 2, u32::MAX - 2, u32::MAX - 1, u32::MAX];
+    let points: Vec<Point> = HASHES
+        .iter()
+        .flat_map(|&hash| {
+            (0..2).map(move |id| Point {
+                hash,
+                backend: BackendId::from_index(id),
+            })
+        })
+        .collect();
+    // Every subset of the points with up to 3 of them is a ring.
+    let subsets = (0_u32..1 << points.len()).filter(|subset| subset.count_ones() <= 3);
+    let ring = |subset: u32| {
+        let chosen = points
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| subset >> place & 1 == 1);
+        VhostRing::from_points(chosen.map(|(_, &point)| point).collect())
+    };
+    let rings: Vec<VhostRing> = subsets.map(ring).collect();
+    for (old, new) in rings
+        .iter()
+        .flat_map(|old| rings.iter().map(move |new| (old, new)))
+    {
+        let mut spans = Vec::new();
+        differing_spans(TagId::DEFAULT, old, new, &mut spans);
+        assert!(
+            spans.is_sorted_by(|a, b| a.last < b.first && b.first - a.last > 1),
+            "{spans:?}"
+        );
+        for hash in HASHES.into_iter().chain([3, 1 << 31, u32::MAX - 3]) {
+            let is_touched = spans.iter().any(|span| (span.first..=span.last).contains(&hash));
+            assert_eq!(
+                is_touched,
+                old.pick(hash) != new.pick(hash),
+                "hash {hash} of {:?}",
+                (old.points(), new.points())
+            );
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,3 @@
+//! Laws of the pure rooms, tried on random values.
+
+mod topology;

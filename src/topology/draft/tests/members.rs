@@ -1,0 +1,145 @@
+//! Who joins and leaves, and how many voters a round may change.
+
+use super::*;
+
+#[test]
+fn a_round_changes_one_voter() {
+    let base = three_backends();
+    let (four, five) = (Change::AddMember(director(4)), Change::AddMember(director(5)));
+    let leave = |id| Change::RemoveMember {
+        id: MemberId::from_index(id),
+    };
+    assert_eq!(
+        refused(&base, &[four.clone(), five.clone()]),
+        ChangeError::OneVoterPerRound
+    );
+    assert_eq!(
+        refused(&base, &[leave(1), four.clone()]),
+        ChangeError::OneVoterPerRound
+    );
+    assert_eq!(
+        changed(&base, &[four.clone(), leave(4), five.clone()]).0.voters(),
+        4
+    );
+    // Also when the second comes in another batch of the same draft, and not in the draft after.
+    let mut draft = Draft::of(&base);
+    draft.apply(std::slice::from_ref(&four)).expect("the first voter");
+    assert_eq!(
+        draft.apply(std::slice::from_ref(&five)),
+        Err(ChangeError::OneVoterPerRound)
+    );
+    assert_eq!(changed(&draft.finish().0, &[five]).0.voters(), 5);
+}
+
+#[test]
+fn a_voter_with_other_storage_is_another_voter() {
+    let base = three_backends();
+    let leave = Change::RemoveMember {
+        id: MemberId::from_index(1),
+    };
+    let wiped = Member {
+        incarnation: Incarnation::from_bits(99),
+        ..director(1)
+    };
+    assert_eq!(
+        refused(&base, &[leave.clone(), Change::AddMember(wiped)]),
+        ChangeError::OneVoterPerRound
+    );
+    assert_eq!(changed(&base, &[leave, Change::AddMember(director(1))]).0, base);
+}
+
+#[test]
+fn a_voter_whose_storage_is_gone_is_unseated_and_seated_in_two_rounds() {
+    let base = three_backends();
+    let (id, incarnation) = (MemberId::from_index(1), Incarnation::from_bits(99));
+    let (unseat, seat) = (Change::Unseat { id }, Change::Seat { id, incarnation });
+    assert_eq!(
+        refused(&base, &[unseat.clone(), seat.clone()]),
+        ChangeError::OneVoterPerRound
+    );
+    assert_eq!(
+        refused(&base, std::slice::from_ref(&seat)),
+        ChangeError::OneVoterPerRound
+    );
+    let (without, _) = changed(&base, &[unseat]);
+    assert_eq!(
+        (without.voters(), without.member(id).map(|member| member.serves)),
+        (2, Some(true))
+    );
+    let (with, _) = changed(&without, &[seat]);
+    assert_eq!(
+        with.member(id),
+        Some(&Member {
+            incarnation,
+            ..director(1)
+        })
+    );
+}
+
+#[test]
+fn a_witness_and_the_last_voter_are_not_unseated() {
+    let mut topology = changed(&three_backends(), &[Change::AddMember(witness(4))]).0;
+    let unseat = |id| Change::Unseat {
+        id: MemberId::from_index(id),
+    };
+    let idle = ChangeError::MemberWithoutDuty {
+        id: MemberId::from_index(4),
+    };
+    assert_eq!(refused(&topology, &[unseat(4)]), idle);
+    topology = changed(
+        &topology,
+        &[Change::RemoveMember {
+            id: MemberId::from_index(4),
+        }],
+    )
+    .0;
+    topology = changed(&topology, &[unseat(1)]).0;
+    topology = changed(&topology, &[unseat(2)]).0;
+    assert_eq!(refused(&topology, &[unseat(3)]), ChangeError::LastVoter);
+    let unknown = MemberId::from_index(9);
+    assert_eq!(
+        refused(&topology, &[unseat(9)]),
+        ChangeError::UnknownMember { id: unknown }
+    );
+}
+
+#[test]
+fn members_that_do_not_vote_come_and_go_freely() {
+    let base = three_backends();
+    let joining = (10..20).map(|id| {
+        Change::AddMember(Member {
+            votes: false,
+            ..director(id)
+        })
+    });
+    let (next, _) = changed(&base, &joining.collect::<Vec<_>>());
+    assert_eq!((next.members().len(), next.voters(), next.majority()), (13, 3, 2));
+}
+
+#[test]
+fn the_last_of_each_kind_stays() {
+    let mut topology = three_backends();
+    for last in [2, 3] {
+        topology = changed(&topology, &[Change::RemoveBackend { ip: ip(last) }]).0;
+        topology = changed(
+            &topology,
+            &[Change::RemoveMember {
+                id: MemberId::from_index(last.into()),
+            }],
+        )
+        .0;
+    }
+    let leave = Change::RemoveMember {
+        id: MemberId::from_index(1),
+    };
+    assert_eq!(
+        refused(&topology, &[Change::RemoveBackend { ip: ip(1) }]),
+        ChangeError::LastBackend
+    );
+    assert_eq!(
+        refused(&topology, std::slice::from_ref(&leave)),
+        ChangeError::LastVoter
+    );
+    let with_witness = changed(&topology, &[Change::AddMember(witness(2))]).0;
+    assert_eq!(refused(&with_witness, &[leave]), ChangeError::LastDirector);
+}

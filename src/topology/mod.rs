@@ -1,7 +1,7 @@
 //! Where users belong: users, backends, the vhost ring, placement, pins, and the changes to all of it.
 //!
 //! Everything here is computed from its arguments: no clock, no entropy, no files. A [`Topology`] is a
-//! value that all members share; a [`Draft`] turns it into the next one; [`touched`] tells which users a
+//! value that all members share; a [`Draft`] turns it into the next one; [`touched()`] tells which users a
 //! step can move. Points, order and pick of the vhost ring are those of Dovecot 2.3's director, so that
 //! a migration moves nobody. Deciding *which* topology comes next is left to `agreement`, acting on it
 //! to `director`.

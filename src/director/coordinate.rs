@@ -116,7 +116,11 @@ impl Director {
             self.coordination.survey = None;
             self.coordination.look_at = None;
             // What is proposed keeps users waiting, and the new coordinator may know nothing of it: see it through.
-            let is_proposed = self.coordination.round.as_ref().is_some_and(|r| r.value().is_some());
+            let is_proposed = self
+                .coordination
+                .round
+                .as_ref()
+                .is_some_and(|r| r.value().is_some());
             if is_proposed && self.serving.standing == Standing::Leased {
                 self.drive_round(now, out);
             } else {

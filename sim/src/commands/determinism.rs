@@ -13,6 +13,7 @@ use super::ending::Ending;
 use super::execute::{ending_of, execute};
 use super::host;
 use super::progress::Progress;
+use super::say::say;
 use super::seeds::SeedRange;
 use super::table::grouped;
 use super::usage::UsageError;
@@ -87,19 +88,22 @@ pub fn check_determinism(arguments: &DeterminismArguments) -> Result<Ending, Usa
         difference = compare_with_child(seeds, jobs, &digests)?;
     }
     let Some(found) = difference else {
-        println!(
+        say(format_args!(
             "{} seeds, each the same run twice on one thread, on another thread and in another process ({:.1} s)",
             grouped(seeds.end - seeds.first),
             progress.elapsed().as_secs_f64()
-        );
+        ));
         return Ok(Ending::Clean);
     };
-    println!(
+    say(format_args!(
         "NONDETERMINISM seed {} is another run {}",
         found.seed, found.place
-    );
-    println!("  first : {}\n  second: {}", found.here, found.there);
-    println!("{}", first_differing_line(found.seed)?);
+    ));
+    say(format_args!(
+        "  first : {}\n  second: {}",
+        found.here, found.there
+    ));
+    say(first_differing_line(found.seed)?);
     Ok(Ending::Nondeterminism)
 }
 
@@ -135,7 +139,7 @@ fn compare_here(seed: u64) -> Result<Digest, Difference> {
 
 fn print_digests(seeds: SeedRange, jobs: usize) {
     host::in_order(seeds.range(), jobs, None, digest_of, |seed, digest| {
-        println!("{seed} {digest}");
+        say(format_args!("{seed} {digest}"));
         ControlFlow::Continue(())
     });
 }

@@ -5,7 +5,7 @@
 //! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
-//! | `failure`, `totals`, `table`, `progress` | what is printed |
+//! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
 //! | `seeds`, `subject`, `usage`, `ending` | arguments, errors and exit codes |
 
 mod caught;
@@ -20,6 +20,7 @@ mod plans;
 mod progress;
 mod replay;
 mod run;
+mod say;
 mod seeds;
 mod subject;
 mod table;

@@ -13,6 +13,7 @@ use super::ending::Ending;
 use super::execute::{ending_of, execute};
 use super::failure::Failure;
 use super::host;
+use super::say::say;
 use super::subject::{Subject, bug_named, read_plan};
 use super::usage::UsageError;
 
@@ -50,7 +51,7 @@ pub fn plans(arguments: &PlansArguments) -> Result<Ending, UsageError> {
         None,
         |place| judge(&committed[place as usize]),
         |_, (its_ending, line): Judgement| {
-            println!("{line}");
+            say(line);
             ending = ending.and(its_ending);
             ControlFlow::Continue(())
         },

@@ -12,6 +12,7 @@ use super::execute::{ending_of, execute};
 use super::failure::Failure;
 use super::host;
 use super::progress::Progress;
+use super::say::say;
 use super::seeds::{SeedRange, parse_span};
 use super::subject::{Subject, bug_named};
 use super::totals::Totals;
@@ -100,11 +101,11 @@ pub fn run(arguments: &RunArguments) -> Result<Ending, UsageError> {
 fn print_text(totals: &Totals, failures: &[Failure], elapsed: Duration) {
     for (place, failure) in failures.iter().enumerate() {
         match place < IN_FULL_MAX {
-            true => println!("{}", failure.text(&plan_of(failure))),
-            false => println!("FAILURE {}", failure.line()),
+            true => say(format_args!("{}\n", failure.text(&plan_of(failure)))),
+            false => say(format_args!("FAILURE {}", failure.line())),
         }
     }
-    print!("{}\n{}", totals.marks_text(), totals.text(elapsed));
+    say(format_args!("{}\n{}", totals.marks_text(), totals.text(elapsed)));
 }
 
 fn print_json(totals: &Totals, failures: &[Failure], ending: Ending, elapsed: Duration) {
@@ -116,7 +117,7 @@ fn print_json(totals: &Totals, failures: &[Failure], ending: Ending, elapsed: Du
         .collect();
     told["failure_lines"] = json!(failures.iter().map(Failure::line).collect::<Vec<_>>());
     told["exit_code"] = json!(ending.code());
-    println!("{told:#}");
+    say(format_args!("{told:#}"));
 }
 
 fn plan_of(failure: &Failure) -> Plan {

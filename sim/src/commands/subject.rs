@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sim::{Bug, Plan};
 
+use super::say::say;
 use super::usage::UsageError;
 
 /// A seed, or the name of a file with a plan. A number is always a seed; write `./7` for a file of that name.
@@ -76,7 +77,7 @@ pub fn read_plan(path: &Path) -> Result<Plan, UsageError> {
 /// It can't be written.
 pub fn write_text(path: &Path, text: &str) -> Result<(), UsageError> {
     if path == Path::new("-") {
-        print!("{text}");
+        say(text);
         return Ok(());
     }
     fs::write(path, text).map_err(|error| UsageError::File {

@@ -33,6 +33,11 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// As markdown or as text.
+    pub fn rendered(&self, is_markdown: bool) -> String {
+        if is_markdown { self.markdown() } else { self.text() }
+    }
+
     /// As markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::new();

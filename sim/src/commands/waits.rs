@@ -10,6 +10,7 @@ use super::ending::Ending;
 use super::execute::{ending_of, execute};
 use super::host;
 use super::progress::Progress;
+use super::say::say;
 use super::seeds::SeedRange;
 use super::table::{Side, Table, grouped};
 use super::totals::Totals;
@@ -68,14 +69,7 @@ pub fn waits(arguments: &WaitsArguments) -> Result<Ending, UsageError> {
     for (row, histogram) in totals.waits.iter() {
         table.row(cells(row, histogram));
     }
-    print!(
-        "{}",
-        if arguments.markdown {
-            table.markdown()
-        } else {
-            table.text()
-        }
-    );
+    say(table.rendered(arguments.markdown));
     Ok(ending)
 }
 

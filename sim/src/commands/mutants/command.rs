@@ -10,6 +10,7 @@ use crate::commands::ending::Ending;
 use crate::commands::execute::execute;
 use crate::commands::host;
 use crate::commands::progress::Progress;
+use crate::commands::say::say;
 use crate::commands::subject::bug_named;
 use crate::commands::table::{Side, Table, grouped};
 use crate::commands::usage::UsageError;
@@ -84,14 +85,7 @@ pub fn mutants(arguments: &MutantsArguments) -> Result<Ending, UsageError> {
     };
     let table = table(shown);
     if !(arguments.check && survivors.is_empty()) {
-        print!(
-            "{}",
-            if arguments.markdown {
-                table.markdown()
-            } else {
-                table.text()
-            }
-        );
+        say(table.rendered(arguments.markdown));
     }
     if !arguments.markdown {
         tell(&rows, survivors.len(), progress.elapsed().as_secs_f64());
@@ -184,13 +178,15 @@ fn tell(rows: &[Row], survivors: usize, seconds: f64) {
         .map(|(seed, _)| seed + 1)
         .max()
         .unwrap_or(0);
-    println!(
+    say(format_args!(
         "{} of {} planted bugs noticed within their bounds, at most {} seeds each ({seconds:.1} s)",
         rows.len() - survivors,
         rows.len(),
         grouped(most)
-    );
+    ));
     if spoiled > 0 {
-        println!("{spoiled} seeds were no help: they fail without a bug too");
+        say(format_args!(
+            "{spoiled} seeds were no help: they fail without a bug too"
+        ));
     }
 }

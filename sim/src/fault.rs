@@ -131,7 +131,7 @@ pub enum FaultKind {
         /// At most so long.
         up_to_ms: u64,
     },
-    /// Saving fails: the process stops, and is started again a second later.
+    /// Saving fails. The process may try again.
     BrokenDisk {
         /// Whose.
         member: usize,
@@ -156,7 +156,7 @@ pub enum FaultKind {
 }
 
 /// What a message says, without its contents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the names of maildirector::agreement::Body")]
 pub enum MessageKind {

@@ -19,7 +19,7 @@ pub struct Knobs {
     pub login_wait_ms: u64,
     /// How long an admin waits at most.
     pub command_wait_ms: u64,
-    /// Mail servers by number; number n has the address 10.0.0.n.
+    /// Mail servers by number; number n has the address 10.0.0.n (10.0.1.0 after 10.0.0.255).
     pub backends: Vec<BackendKnobs>,
     /// How many people there are.
     pub users: u32,
@@ -41,6 +41,14 @@ pub struct Knobs {
     pub disk_us: u64,
     /// How long a health check takes to notice that a backend died or came back.
     pub health_ms: u64,
+    /// Logins that may wait at one director.
+    pub waiting_logins_max: usize,
+    /// Users that one director may hold.
+    pub holds_max: usize,
+    /// Commands that may wait at one director.
+    pub commands_max: usize,
+    /// Every command sets a mark in the topology by which it is recognised later; `user_expire` is used for that.
+    pub has_markers: bool,
     /// Which kinds of faults this seed was allowed to use (names as in the plan); says nothing to the run itself.
     pub fault_kinds: Vec<String>,
 }

@@ -11,6 +11,8 @@
 //! around it (sweeps, replay, minimising) are left to the binary.
 
 pub mod bug;
+mod checkers;
+mod entropy;
 pub mod fault;
 pub mod knobs;
 pub mod marks;
@@ -18,8 +20,10 @@ pub mod outcome;
 pub mod plan;
 pub mod run;
 mod sweep;
+mod trace;
 pub mod waits;
 pub mod work;
+mod world;
 
 pub use bug::{Bug, WorldBug};
 pub use fault::{Fault, FaultKind};

@@ -14,6 +14,8 @@ pub struct Outcome {
     pub events: u64,
     /// True time that passed in the world, in nanoseconds.
     pub simulated_ns: u64,
+    /// How long after the faults the ring served again, at one epoch and with nobody frozen; in nanoseconds.
+    pub settled_ns: Option<u64>,
     /// A digest of every event in order. Equal plans give equal digests, in every process.
     pub trace_hash: u64,
     /// What was reached, and how often.

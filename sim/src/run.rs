@@ -1,10 +1,12 @@
 //! Running a plan.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::bug::Bug;
-use crate::marks::MarkSet;
-use crate::outcome::{Counters, Outcome, Verdict};
+use crate::checkers::Broken;
+use crate::outcome::{Invariant, Outcome};
 use crate::plan::Plan;
-use crate::waits::Waits;
+use crate::world::World;
 
 /// How to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,16 +34,13 @@ pub enum TraceMode {
 ///
 /// # Panics
 /// The plan did not pass [`Plan::check`].
-pub fn run(_plan: &Plan, _options: &Options) -> Outcome {
-    Outcome {
-        verdict: Verdict::Ok,
-        events: 0,
-        simulated_ns: 0,
-        trace_hash: 0,
-        marks: MarkSet::default(),
-        waits: Waits::default(),
-        counters: Counters::default(),
-        last_events: Vec::new(),
-        lines: Vec::new(),
+pub fn run(plan: &Plan, options: &Options) -> Outcome {
+    let mut world = World::new(plan, options);
+    let played = catch_unwind(AssertUnwindSafe(|| world.play()));
+    if let Err(panic) = played {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+        world.break_off(Broken::new(Invariant::NoPanic, text));
     }
+    world.outcome()
 }

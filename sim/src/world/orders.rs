@@ -1,0 +1,68 @@
+//! From an order of the plan, by numbers, to a change of the topology.
+
+use std::time::Duration;
+
+use maildirector::topology::{Change, Incarnation, Member, MemberId, TagId, UserId};
+
+use super::configuration::new_backend;
+use super::people::backend_ip;
+use super::scene::{MS, World};
+use crate::work::Order;
+
+impl World<'_> {
+    pub(super) fn change(&self, order: &Order) -> Change {
+        let at_unix_s = self.now / (1_000 * MS);
+        let key = |person: u32| self.people.person(person).key;
+        let user = |person: u32| UserId { key: key(person), tag: TagId::DEFAULT };
+        match order {
+            Order::AddBackend { backend, vhosts, tag } => Change::AddBackend(new_backend(*backend, *vhosts, tag)),
+            Order::RemoveBackend { backend } => Change::RemoveBackend { ip: backend_ip(*backend) },
+            Order::SetVhosts { backend, vhosts } => Change::SetVhosts { ip: backend_ip(*backend), vhosts: *vhosts },
+            Order::SetTag { backend, tag } => Change::SetTag { ip: backend_ip(*backend), tag: tag.as_str().into() },
+            Order::Up { backend } => Change::Up { ip: backend_ip(*backend), at_unix_s },
+            Order::Down { backend } => Change::Down { ip: backend_ip(*backend), at_unix_s },
+            Order::Flush { backend } => Change::Flush { ip: backend.map(backend_ip) },
+            Order::Move { user, backend } => Change::Move { key: key(*user), ip: backend_ip(*backend) },
+            Order::Unpin { user: person } => Change::Unpin { user: user(*person) },
+            Order::Release { users } => Change::Release { users: users.iter().map(|person| user(*person)).collect() },
+            Order::AddMember { member } => Change::AddMember(self.joining(*member)),
+            Order::RemoveMember { member } => Change::RemoveMember { id: MemberId::from_index(*member as u16) },
+            Order::SetLease { lease_ms } => Change::SetLease { lease: Duration::from_millis(*lease_ms) },
+            Order::SetUserExpire { user_expire_ms } => {
+                Change::SetUserExpire { user_expire: Duration::from_millis(*user_expire_ms) }
+            }
+        }
+    }
+
+    /// The member as the admin finds it, with the name of its storage if it has one.
+    fn joining(&self, member: usize) -> Member {
+        let record = self.members.get(member).and_then(|state| state.storage.kept());
+        let knobs = self.knobs().members.get(member);
+        Member {
+            id: MemberId::from_index(member as u16),
+            serves: knobs.is_some_and(|knobs| knobs.serves),
+            votes: knobs.is_some_and(|knobs| knobs.votes),
+            incarnation: record.map_or(Incarnation::from_bits(0), |record| record.incarnation),
+        }
+    }
+}
+
+/// The kind alone, as it stands in a plan.
+pub(super) fn name_of(order: &Order) -> &'static str {
+    match order {
+        Order::AddBackend { .. } => "add-backend",
+        Order::RemoveBackend { .. } => "remove-backend",
+        Order::SetVhosts { .. } => "set-vhosts",
+        Order::SetTag { .. } => "set-tag",
+        Order::Up { .. } => "up",
+        Order::Down { .. } => "down",
+        Order::Flush { .. } => "flush",
+        Order::Move { .. } => "move",
+        Order::Unpin { .. } => "unpin",
+        Order::Release { .. } => "release",
+        Order::AddMember { .. } => "add-member",
+        Order::RemoveMember { .. } => "remove-member",
+        Order::SetLease { .. } => "set-lease",
+        Order::SetUserExpire { .. } => "set-user-expire",
+    }
+}

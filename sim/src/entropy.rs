@@ -26,7 +26,6 @@ pub(crate) enum Purpose {
     Health,
     PauseEnd,
     TwoProcesses,
-    Order,
     Core,
     Quiet,
     Knobs,
@@ -42,7 +41,9 @@ pub(crate) struct Entropy {
 
 impl Entropy {
     pub(crate) fn new(seed: u64) -> Self {
-        Entropy { seed: mix(seed ^ 0x6d61_696c_6469_7265) }
+        Entropy {
+            seed: mix(seed ^ 0x6d61_696c_6469_7265),
+        }
     }
 
     /// 64 bits for the n-th draw of this purpose for `who`.
@@ -54,7 +55,11 @@ impl Entropy {
 
     /// A running generator for what is drawn in one go, such as a plan.
     pub(crate) fn stream(&self, purpose: Purpose) -> Stream {
-        Stream { entropy: *self, purpose, n: 0 }
+        Stream {
+            entropy: *self,
+            purpose,
+            n: 0,
+        }
     }
 }
 

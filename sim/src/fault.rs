@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::knobs::Knobs;
+
 /// One fault, from its beginning to its end, in milliseconds of true time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
@@ -182,6 +184,34 @@ pub enum MessageKind {
 }
 
 impl FaultKind {
+    /// Whether all that it names exists.
+    pub(crate) fn fits(&self, knobs: &Knobs) -> bool {
+        let members = knobs.members.len();
+        let are_members = |named: &[usize]| named.iter().all(|member| *member < members);
+        match self {
+            FaultKind::Partition { side } => are_members(side),
+            FaultKind::Cut { links }
+            | FaultKind::Flap { links, .. }
+            | FaultKind::Loss { links, .. }
+            | FaultKind::Duplicate { links, .. }
+            | FaultKind::Delay { links, .. }
+            | FaultKind::Hold { links } => are_members(&links.from) && are_members(&links.to),
+            FaultKind::Drift { member, ppm } => *member < members && ppm.unsigned_abs() <= knobs.drift_ppm,
+            FaultKind::Crash { member }
+            | FaultKind::PowerCut { member }
+            | FaultKind::Wipe { member }
+            | FaultKind::Pause { member }
+            | FaultKind::WallJump { member, .. }
+            | FaultKind::SlowEvict { member, .. }
+            | FaultKind::SlowDisk { member, .. }
+            | FaultKind::BrokenDisk { member }
+            | FaultKind::SecondProcess { member } => *member < members,
+            FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
+                *backend < knobs.backends.len()
+            }
+        }
+    }
+
     /// The kind alone, as it stands in a plan.
     pub fn name(&self) -> &'static str {
         match self {

@@ -12,6 +12,9 @@ use crate::work::Work;
 /// The format of plans that this simulator reads and writes.
 pub const FORMAT: u32 = 1;
 
+/// Members are kept in bit sets.
+const MEMBERS_MAX: usize = 64;
+
 /// One run, written down.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -124,6 +127,66 @@ impl Plan {
     /// # Errors
     /// What is impossible.
     pub fn check(&self) -> Result<(), PlanError> {
+        let knobs = &self.knobs;
+        let require = |holds: bool, what: &str| {
+            if holds {
+                Ok(())
+            } else {
+                Err(PlanError::Invalid { what: what.into() })
+            }
+        };
+        require(knobs.members.len() <= MEMBERS_MAX, "at most 64 members")?;
+        require(
+            knobs.members.iter().any(|m| m.is_configured && m.serves),
+            "a director must be configured",
+        )?;
+        require(
+            knobs.members.iter().any(|m| m.is_configured && m.votes),
+            "a voter must be configured",
+        )?;
+        require(
+            knobs.members.iter().all(|m| m.serves || m.votes),
+            "every member serves or votes",
+        )?;
+        require(
+            knobs.backends.iter().any(|b| b.is_configured),
+            "a backend must be configured",
+        )?;
+        require(
+            (100..=600_000).contains(&knobs.lease_ms),
+            "lease_ms must be 100 to 600000",
+        )?;
+        require(
+            knobs.user_expire_ms >= 1_000,
+            "user_expire_ms must be 1000 or more",
+        )?;
+        require(knobs.drift_ppm <= 100_000, "drift_ppm must be 100000 or less")?;
+        require(
+            knobs.backends.iter().all(|b| b.vhosts <= 1_000),
+            "a backend has at most 1000 vhosts",
+        )?;
+        require(
+            knobs
+                .members
+                .iter()
+                .all(|m| m.close_bound_ms < knobs.lease_ms / 2),
+            "close_bound_ms is under half a lease",
+        )?;
+        require(
+            self.duration_ms <= 3_600_000,
+            "duration_ms must be 3600000 or less",
+        )?;
+        for (index, fault) in self.faults.iter().enumerate() {
+            let words = format!("fault {index} ends before it begins or names what does not exist");
+            require(fault.from_ms <= fault.to_ms && fault.kind.fits(knobs), &words)?;
+        }
+        for (index, work) in self.work.iter().enumerate() {
+            let words = format!("work {index} names a member or a user who does not exist");
+            require(
+                work.member < knobs.members.len() && work.errand.fits(knobs),
+                &words,
+            )?;
+        }
         Ok(())
     }
 }
@@ -158,6 +221,20 @@ mod tests {
             errand: Errand::Command { orders },
         });
         assert_eq!(Plan::parse(&plan.to_text()).unwrap(), plan);
+    }
+
+    #[test]
+    fn a_plan_that_names_what_does_not_exist_is_refused() {
+        let mut plan = Plan::from_seed(1);
+        plan.faults.push(Fault {
+            from_ms: 1,
+            to_ms: 2,
+            kind: FaultKind::Crash { member: 99 },
+        });
+        assert!(matches!(
+            Plan::parse(&plan.to_text()),
+            Err(PlanError::Invalid { .. })
+        ));
     }
 
     #[test]

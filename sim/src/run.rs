@@ -39,7 +39,9 @@ pub fn run(plan: &Plan, options: &Options) -> Outcome {
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
     if let Err(panic) = played {
         let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words");
+        let text = text
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no words");
         world.break_off(Broken::new(Invariant::NoPanic, text));
     }
     world.outcome()

@@ -127,7 +127,9 @@ mod tests {
     fn the_digest_sees_order_time_and_content() {
         let digest = |notes: &[(u64, u32)]| {
             let mut trace = Trace::new(false);
-            notes.iter().for_each(|(at_ns, note)| trace.note(*at_ns, 0, *note));
+            notes
+                .iter()
+                .for_each(|(at_ns, note)| trace.note(*at_ns, 0, *note));
             trace.digest()
         };
         assert_eq!(digest(&[(1, 2), (3, 4)]), digest(&[(1, 2), (3, 4)]));

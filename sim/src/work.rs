@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::knobs::Knobs;
+
 /// Somebody does something at one member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
@@ -64,4 +66,20 @@ pub enum Order {
     RemoveMember { member: usize },
     SetLease { lease_ms: u64 },
     SetUserExpire { user_expire_ms: u64 },
+}
+
+impl Errand {
+    /// Whether every user that it names exists. Backends and members need not: orders may be impossible.
+    pub(crate) fn fits(&self, knobs: &Knobs) -> bool {
+        let is_user = |user: &u32| *user < knobs.users;
+        let names_users = |order: &Order| match order {
+            Order::Move { user, .. } | Order::Unpin { user } => is_user(user),
+            Order::Release { users } => users.iter().all(is_user),
+            _ => true,
+        };
+        match self {
+            Errand::Command { orders } | Errand::DryRun { orders } => orders.iter().all(names_users),
+            Errand::Kick { user } | Errand::Login { user, .. } => is_user(user),
+        }
+    }
 }

@@ -60,7 +60,12 @@ pub(super) mod tests {
         };
         let id = MemberId::from_index(0);
         Topology::new(TopologySeed {
-            members: vec![Member { id, serves: true, votes: true, incarnation: Incarnation::from_bits(0) }],
+            members: vec![Member {
+                id,
+                serves: true,
+                votes: true,
+                incarnation: Incarnation::from_bits(0),
+            }],
             backends: vhosts.iter().enumerate().map(backend).collect(),
             timing: Timing {
                 lease: Duration::from_secs(10),
@@ -79,6 +84,9 @@ pub(super) mod tests {
         let other = Committed::genesis(topology(&[100, 100]));
         assert_eq!(agreement.installed(0, &one), Ok(true));
         assert_eq!(agreement.installed(1, &one), Ok(false));
-        assert_eq!(agreement.installed(2, &other).unwrap_err().invariant, Invariant::Agreement);
+        assert_eq!(
+            agreement.installed(2, &other).unwrap_err().invariant,
+            Invariant::Agreement
+        );
     }
 }

@@ -9,7 +9,9 @@ use crate::outcome::Invariant;
 pub(crate) fn answered_once(token: LoginToken, run: u32, asked: Option<Option<u32>>) -> Result<(), Broken> {
     let words = match asked {
         None => format!("login {:x} was answered again, or never asked", token.0),
-        Some(asked) if asked != Some(run) => format!("login {:x} was answered by a run that it never reached", token.0),
+        Some(asked) if asked != Some(run) => {
+            format!("login {:x} was answered by a run that it never reached", token.0)
+        }
         Some(_) => return Ok(()),
     };
     Err(Broken::new(Invariant::AnsweredOnce, words))

@@ -11,6 +11,9 @@ pub(crate) struct Broken {
 
 impl Broken {
     pub(crate) fn new(invariant: Invariant, words: impl Into<String>) -> Self {
-        Broken { invariant, words: words.into() }
+        Broken {
+            invariant,
+            words: words.into(),
+        }
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use maildirector::agreement::{Boot, Committed};
-use maildirector::topology::{Epoch, MemberId};
+use maildirector::agreement::Committed;
+use maildirector::topology::Epoch;
 
 use super::Broken;
 use crate::outcome::Invariant;
@@ -75,8 +75,11 @@ impl Commands {
 
     /// Whether the history of the topology agrees with the answers.
     pub(crate) fn settle(&self, history: &BTreeMap<Epoch, Committed>) -> Result<(), Broken> {
-        let markers: BTreeMap<Duration, u64> =
-            self.asked.iter().filter_map(|(id, command)| Some((command.marker?, *id))).collect();
+        let markers: BTreeMap<Duration, u64> = self
+            .asked
+            .iter()
+            .filter_map(|(id, command)| Some((command.marker?, *id)))
+            .collect();
         let mut first_seen: BTreeMap<u64, Epoch> = BTreeMap::new();
         let mut current = None;
         for (epoch, committed) in history {
@@ -88,7 +91,9 @@ impl Commands {
             if let Some(id) = id
                 && let Some(before) = first_seen.insert(id, *epoch)
             {
-                return broken(format!("command {id} was applied at {before}, and again at {epoch}"));
+                return broken(format!(
+                    "command {id} was applied at {before}, and again at {epoch}"
+                ));
             }
         }
         for (id, command) in self.asked.iter().filter(|(_, command)| command.marker.is_some()) {
@@ -98,7 +103,9 @@ impl Commands {
                     return broken(format!("command {id} was refused, and applied at {epoch}"));
                 }
                 (Some(Replied::Done(said)), Some(epoch)) if said != *epoch => {
-                    return broken(format!("command {id} was answered with {said}, and applied at {epoch}"));
+                    return broken(format!(
+                        "command {id} was answered with {said}, and applied at {epoch}"
+                    ));
                 }
                 (Some(Replied::Done(said)), None) => self.overwritten(*id, said, &markers, history)?,
                 _ => {}
@@ -116,37 +123,47 @@ impl Commands {
         history: &BTreeMap<Epoch, Committed>,
     ) -> Result<(), Broken> {
         let Some(committed) = history.get(&said) else {
-            return broken(format!("command {id} was answered with {said}, which was in force nowhere"));
+            return broken(format!(
+                "command {id} was answered with {said}, which was in force nowhere"
+            ));
         };
         let other = markers.get(&committed.topology.timing().user_expire);
         match other.and_then(|other| self.asked.get(other)) {
-            Some(Command { reply: Some(Replied::Done(epoch)), .. }) if *epoch == said => Ok(()),
-            Some(Command { reply: None | Some(Replied::Unknown), .. }) => Ok(()),
-            _ => broken(format!("command {id} was answered with {said}, which has nothing of it")),
+            Some(Command {
+                reply: Some(Replied::Done(epoch)),
+                ..
+            }) if *epoch == said => Ok(()),
+            Some(Command {
+                reply: None | Some(Replied::Unknown),
+                ..
+            }) => Ok(()),
+            _ => broken(format!(
+                "command {id} was answered with {said}, which has nothing of it"
+            )),
         }
     }
 }
 
 /// Answers in one topology and in the next: what a run was told stays told.
-pub(crate) fn answers_only_grow(
-    before: &BTreeMap<MemberId, (Boot, u64)>,
-    member: MemberId,
-    boot: Boot,
-    next: u64,
-) -> Result<(), Broken> {
-    match before.get(&member) {
-        Some((known, answered)) if *known == boot && next < *answered => {
-            broken(format!("commands of {member} up to {answered} were answered, and then only up to {next}"))
+pub(crate) fn answers_only_grow(before: &Committed, after: &Committed) -> Result<(), Broken> {
+    for (member, known) in before.answered.iter() {
+        let now = after.answered.get(member);
+        if let Some(now) = now.filter(|now| now.boot == known.boot && now.next < known.next) {
+            let (known, now, epoch) = (known.next, now.next, after.epoch());
+            return broken(format!(
+                "commands of {member} below {known} were answered, at {epoch} only those below {now}"
+            ));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use maildirector::topology::{Change, Draft};
+    use maildirector::agreement::{Answered, Boot};
+    use maildirector::topology::{Change, Draft, MemberId};
 
     use super::super::agreement::tests::topology;
     use super::*;
@@ -156,7 +173,11 @@ mod tests {
         let mut history = BTreeMap::new();
         for marker in markers_s {
             let mut draft = Draft::of(&committed.topology);
-            draft.apply(&[Change::SetUserExpire { user_expire: Duration::from_secs(*marker) }]).unwrap();
+            draft
+                .apply(&[Change::SetUserExpire {
+                    user_expire: Duration::from_secs(*marker),
+                }])
+                .unwrap();
             committed.topology = Arc::new(draft.finish().0.advanced(&[]));
             history.insert(committed.epoch(), committed.clone());
         }
@@ -167,7 +188,9 @@ mod tests {
         let mut commands = Commands::default();
         for (id, reply) in replies {
             commands.asked(*id, Some(Duration::from_secs(*id)));
-            reply.iter().for_each(|reply| commands.replied(*id, *reply).unwrap());
+            reply
+                .iter()
+                .for_each(|reply| commands.replied(*id, *reply).unwrap());
         }
         commands
     }
@@ -184,9 +207,17 @@ mod tests {
         let done = |epoch| Some(Replied::Done(Epoch::from_number(epoch)));
         assert!(told(&[(5, done(1))]).settle(&history(&[5])).is_ok());
         assert!(told(&[(5, done(2))]).settle(&history(&[5, 5])).is_err());
-        assert!(told(&[(5, Some(Replied::Refused))]).settle(&history(&[5])).is_err());
+        assert!(
+            told(&[(5, Some(Replied::Refused))])
+                .settle(&history(&[5]))
+                .is_err()
+        );
         assert!(told(&[(5, done(1)), (6, None)]).settle(&history(&[6])).is_ok());
-        assert!(told(&[(5, done(1)), (6, done(2))]).settle(&history(&[6])).is_err());
+        assert!(
+            told(&[(5, done(1)), (6, done(2))])
+                .settle(&history(&[6]))
+                .is_err()
+        );
     }
 
     #[test]
@@ -201,10 +232,20 @@ mod tests {
 
     #[test]
     fn answers_that_shrink_are_noticed() {
-        let (member, boot) = (MemberId::from_index(1), Boot::from_bits(2));
-        let before = BTreeMap::from([(member, (boot, 5))]);
-        assert!(answers_only_grow(&before, member, boot, 5).is_ok());
-        assert!(answers_only_grow(&before, member, boot, 4).is_err());
-        assert!(answers_only_grow(&before, member, Boot::from_bits(3), 0).is_ok());
+        let answered = |boot, next| {
+            let answered = Answered {
+                boot: Boot::from_bits(boot),
+                next,
+                refused: Vec::new(),
+            };
+            let answered = Arc::new(BTreeMap::from([(MemberId::from_index(1), answered)]));
+            Committed {
+                answered,
+                ..Committed::genesis(topology(&[100]))
+            }
+        };
+        assert!(answers_only_grow(&answered(2, 5), &answered(2, 5)).is_ok());
+        assert!(answers_only_grow(&answered(2, 5), &answered(2, 4)).is_err());
+        assert!(answers_only_grow(&answered(2, 5), &answered(3, 0)).is_ok());
     }
 }

@@ -33,7 +33,10 @@ mod tests {
 
     #[test]
     fn a_hold_elsewhere_is_noticed_unless_it_is_being_closed() {
-        let user = UserId { key: UserKey::from_bits(1 << 40), tag: TagId::DEFAULT };
+        let user = UserId {
+            key: UserKey::from_bits(1 << 40),
+            tag: TagId::DEFAULT,
+        };
         let topology = topology(&[100]);
         let mut holds = Holds::default();
         holds.insert(user, "bob", BackendId::from_index(0), 1, Instant::ORIGIN);

@@ -17,7 +17,10 @@ pub(crate) fn holds_end(member: u8, holds: usize, quiet_ns: u64, bound_ns: u64) 
     if holds == 0 || quiet_ns <= bound_ns {
         return Ok(());
     }
-    let words = format!("member {member} has {holds} holds, {} ms after the last session", quiet_ns / 1_000_000);
+    let words = format!(
+        "member {member} has {holds} holds, {} ms after the last session",
+        quiet_ns / 1_000_000
+    );
     Err(Broken::new(Invariant::HoldsEnd, words))
 }
 

@@ -48,7 +48,10 @@ impl Leases {
             nonce,
             epoch: topology.epoch(),
             until: now.plus(topology.timing().lease).minus(close_bound),
-            voters: topology.members().filter(|m| m.votes).fold(0, |voters, m| voters | bit(m.id)),
+            voters: topology
+                .members()
+                .filter(|m| m.votes)
+                .fold(0, |voters, m| voters | bit(m.id)),
             granted: 0,
             majority: topology.majority() as u32,
         };
@@ -81,7 +84,11 @@ impl Leases {
     /// Until when a run at this epoch may serve: by leases of its epoch and the one before.
     pub(crate) fn until(&self, epoch: Epoch) -> Option<Instant> {
         let counts = |held: Epoch| held == epoch || held.next() == epoch;
-        self.held.iter().filter(|(held, _)| counts(*held)).map(|(_, until)| *until).max()
+        self.held
+            .iter()
+            .filter(|(held, _)| counts(*held))
+            .map(|(_, until)| *until)
+            .max()
     }
 
     /// The run serves at `now`, and believes that its lease runs to `believed`.
@@ -95,14 +102,16 @@ impl Leases {
         let due = self.until(epoch);
         let broken = |words: String| Err(Broken::new(Invariant::Leases, words));
         match (believed, due) {
-            (Some(believed), _) if now >= believed => {
-                broken(format!("member {member} serves at {now} of its clock, its own lease ended at {believed}"))
-            }
+            (Some(believed), _) if now >= believed => broken(format!(
+                "member {member} serves at {now} of its clock, its own lease ended at {believed}"
+            )),
             (None, _) => broken(format!("member {member} serves without a lease")),
             (Some(believed), Some(due)) if now >= due => broken(format!(
                 "member {member} serves at {now} of its clock; it thinks until {believed}, but was granted until {due}"
             )),
-            (Some(_), None) => broken(format!("member {member} serves at {epoch}, no majority has granted it that")),
+            (Some(_), None) => broken(format!(
+                "member {member} serves at {epoch}, no majority has granted it that"
+            )),
             (Some(_), Some(_)) => Ok(()),
         }
     }
@@ -146,6 +155,10 @@ mod tests {
         assert!(leases.serves(0, Epoch::ZERO, Some(at(15)), at(15)).is_err());
         assert!(leases.serves(0, Epoch::ZERO, Some(at(20)), at(16)).is_err());
         assert!(leases.serves(0, Epoch::ZERO, None, at(14)).is_err());
-        assert!(leases.serves(0, Epoch::from_number(2), Some(at(15)), at(14)).is_err());
+        assert!(
+            leases
+                .serves(0, Epoch::from_number(2), Some(at(15)), at(14))
+                .is_err()
+        );
     }
 }

@@ -36,9 +36,36 @@ mod tests {
 
     #[test]
     fn one_more_than_the_limit_is_noticed() {
-        let limits = Limits { waiting_logins: 2, ..Limits::default() };
-        let used = |waiting_logins| LimitsUsed { waiting_logins, holds: 0, commands: 0, history: 0, nonsense: 0 };
-        assert!(within_limits(Usage { member: 0, used: used(2) }, &limits).is_ok());
-        assert!(within_limits(Usage { member: 0, used: used(3) }, &limits).is_err());
+        let limits = Limits {
+            waiting_logins: 2,
+            ..Limits::default()
+        };
+        let used = |waiting_logins| LimitsUsed {
+            waiting_logins,
+            holds: 0,
+            commands: 0,
+            history: 0,
+            nonsense: 0,
+        };
+        assert!(
+            within_limits(
+                Usage {
+                    member: 0,
+                    used: used(2)
+                },
+                &limits
+            )
+            .is_ok()
+        );
+        assert!(
+            within_limits(
+                Usage {
+                    member: 0,
+                    used: used(3)
+                },
+                &limits
+            )
+            .is_err()
+        );
     }
 }

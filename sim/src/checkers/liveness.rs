@@ -33,7 +33,12 @@ impl Core {
 }
 
 /// What is seen so long after the faults, or after the probes were sent.
-pub(crate) fn recovered_in_time(core: &Core, passed_ns: u64, leases: u32, lease: Duration) -> Result<(), Broken> {
+pub(crate) fn recovered_in_time(
+    core: &Core,
+    passed_ns: u64,
+    leases: u32,
+    lease: Duration,
+) -> Result<(), Broken> {
     let bound_ns = (lease * leases).as_nanos() as u64 + 2_000_000_000;
     if core.is_well() || passed_ns <= bound_ns {
         return Ok(());
@@ -57,7 +62,10 @@ mod tests {
     #[test]
     fn a_ring_that_does_not_recover_is_noticed() {
         let well = Core::default();
-        let ill = Core { not_serving: vec![1], ..Core::default() };
+        let ill = Core {
+            not_serving: vec![1],
+            ..Core::default()
+        };
         let lease = Duration::from_secs(1);
         assert!(recovered_in_time(&well, u64::MAX, 8, lease).is_ok());
         assert!(recovered_in_time(&ill, 9_000_000_000, 8, lease).is_ok());

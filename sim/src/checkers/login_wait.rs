@@ -11,7 +11,10 @@ pub(crate) fn login_wait(member: u8, person: u32, waited_ns: u64, limit_ns: u64)
     if waited_ns <= limit_ns + limit_ns / 5 + SLACK_NS {
         return Ok(());
     }
-    let words = format!("user{person} waits at member {member} for {} ms", waited_ns / 1_000_000);
+    let words = format!(
+        "user{person} waits at member {member} for {} ms",
+        waited_ns / 1_000_000
+    );
     Err(Broken::new(Invariant::LoginWait, words))
 }
 

@@ -22,7 +22,7 @@ mod splits_explained;
 pub(crate) use agreement::Agreement;
 pub(crate) use answered_once::answered_once;
 pub(crate) use broken::Broken;
-pub(crate) use commands::{Commands, Replied};
+pub(crate) use commands::{Commands, Replied, answers_only_grow};
 pub(crate) use distribution::spread_by_weight;
 pub(crate) use holds::hold_where_placed;
 pub(crate) use holds_end::{holds_end, holds_end_bound_ns};

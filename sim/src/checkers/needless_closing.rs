@@ -10,7 +10,8 @@ pub(crate) fn needless_closing(member: u8, person: u32, why: EvictReason) -> Res
     match why {
         EvictReason::Moved | EvictReason::Kicked => Ok(()),
         _ => {
-            let words = format!("member {member} closes the sessions of user{person}, nothing is wrong: {why:?}");
+            let words =
+                format!("member {member} closes the sessions of user{person}, nothing is wrong: {why:?}");
             Err(Broken::new(Invariant::NeedlessClosing, words))
         }
     }

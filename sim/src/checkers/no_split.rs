@@ -37,7 +37,12 @@ mod tests {
     use super::*;
 
     fn seen(member: u8, backend: u32, is_able: bool, is_open: bool) -> Seen {
-        Seen { member, backend, is_able, is_open }
+        Seen {
+            member,
+            backend,
+            is_able,
+            is_open,
+        }
     }
 
     #[test]

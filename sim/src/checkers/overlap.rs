@@ -8,11 +8,18 @@ use crate::outcome::Invariant;
 
 /// Two directors with running leases.
 pub(crate) fn at_two_epochs(one: (u8, Epoch), other: (u8, Epoch)) -> Result<(), Broken> {
-    let (older, newer) = if one.1 <= other.1 { (one, other) } else { (other, one) };
+    let (older, newer) = if one.1 <= other.1 {
+        (one, other)
+    } else {
+        (other, one)
+    };
     if older.1.next() >= newer.1 {
         return Ok(());
     }
-    let words = format!("member {} has a lease at {} while member {} has one at {}", older.0, older.1, newer.0, newer.1);
+    let words = format!(
+        "member {} has a lease at {} while member {} has one at {}",
+        older.0, older.1, newer.0, newer.1
+    );
     Err(Broken::new(Invariant::Overlap, words))
 }
 
@@ -46,7 +53,10 @@ mod tests {
     use super::*;
 
     fn users() -> impl Iterator<Item = UserId> {
-        let user = |n: u64| UserId { key: UserKey::from_bits(n << 56), tag: TagId::DEFAULT };
+        let user = |n: u64| UserId {
+            key: UserKey::from_bits(n << 56),
+            tag: TagId::DEFAULT,
+        };
         (1..200).map(user)
     }
 

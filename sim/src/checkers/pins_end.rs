@@ -16,7 +16,10 @@ pub(crate) fn pins_end(pins: usize, quiet_ns: u64, bound_ns: u64) -> Result<(), 
     if pins == 0 || quiet_ns <= bound_ns {
         return Ok(());
     }
-    let words = format!("{pins} pins are left, {} ms after the last hold", quiet_ns / 1_000_000);
+    let words = format!(
+        "{pins} pins are left, {} ms after the last hold",
+        quiet_ns / 1_000_000
+    );
     Err(Broken::new(Invariant::PinsEnd, words))
 }
 

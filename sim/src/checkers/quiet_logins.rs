@@ -15,7 +15,10 @@ pub(crate) fn quiet_login(member: u8, outputs: &[Output]) -> Result<(), Broken> 
     let Some(Envelope { body, .. }) = sent else {
         return Ok(());
     };
-    Err(Broken::new(Invariant::QuietLogins, format!("member {member} told the ring because of a login: {body:?}")))
+    Err(Broken::new(
+        Invariant::QuietLogins,
+        format!("member {member} told the ring because of a login: {body:?}"),
+    ))
 }
 
 #[cfg(test)]
@@ -28,7 +31,12 @@ mod tests {
     #[test]
     fn a_message_because_of_a_login_is_noticed() {
         let from = MemberId::from_index(0);
-        let envelope = Envelope { from, boot: Boot::from_bits(1), epoch: Epoch::ZERO, body: Body::Fetch };
+        let envelope = Envelope {
+            from,
+            boot: Boot::from_bits(1),
+            epoch: Epoch::ZERO,
+            body: Body::Fetch,
+        };
         assert!(quiet_login(0, &[Output::CloseAll { term: 1 }]).is_ok());
         assert!(quiet_login(0, &[Output::Flood(envelope)]).is_err());
     }

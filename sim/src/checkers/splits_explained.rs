@@ -56,8 +56,15 @@ mod tests {
     #[test]
     fn a_split_without_a_change_is_noticed() {
         let (older, newer) = (topology(&[100]), topology(&[0, 100]).advanced(&[]));
-        let user = UserId { key: UserKey::from_bits(1 << 50), tag: TagId::DEFAULT };
-        let side = |member, topology| Side { member, backend: BackendId::from_index(u32::from(member)), topology };
+        let user = UserId {
+            key: UserKey::from_bits(1 << 50),
+            tag: TagId::DEFAULT,
+        };
+        let side = |member, topology| Side {
+            member,
+            backend: BackendId::from_index(u32::from(member)),
+            topology,
+        };
         assert!(split_explained(user, side(0, Some(&older)), side(1, Some(&newer))).is_ok());
         assert!(split_explained(user, side(0, Some(&older)), side(1, Some(&older))).is_err());
         assert!(split_explained(user, side(0, None), side(1, Some(&older))).is_ok());

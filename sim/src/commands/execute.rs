@@ -42,6 +42,7 @@ fn crashed(words: String) -> Outcome {
         },
         events: 0,
         simulated_ns: 0,
+        settled_ns: None,
         trace_hash: 0,
         marks: MarkSet::default(),
         waits: Waits::default(),

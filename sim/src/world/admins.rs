@@ -23,9 +23,14 @@ use crate::work::Errand;
 pub(super) enum Asker {
     Admin,
     /// The health check, which saw this backend dead or alive.
-    Health { backend: u32, is_dead: bool },
+    Health {
+        backend: u32,
+        is_dead: bool,
+    },
     /// The recovery, to see whether this member can still change something.
-    Probe { member: u8 },
+    Probe {
+        member: u8,
+    },
 }
 
 /// A command or a question that is not answered yet.
@@ -35,7 +40,6 @@ struct Asked {
     run: u32,
     asker: Asker,
     asked_awake_ns: u64,
-    is_question: bool,
 }
 
 /// What the health check knows of a backend.
@@ -55,7 +59,11 @@ pub(crate) struct Admins {
 
 impl Admins {
     pub(crate) fn new(backends: usize) -> Self {
-        Admins { open: Vec::new(), next_id: 0, watched: vec![Watched::default(); backends] }
+        Admins {
+            open: Vec::new(),
+            next_id: 0,
+            watched: vec![Watched::default(); backends],
+        }
     }
 }
 
@@ -89,7 +97,13 @@ impl World<'_> {
     }
 
     /// Asks a member for a change. False when nobody is there to be asked.
-    pub(super) fn command(&mut self, member: u8, changes: Vec<Change>, what: &'static str, asker: Asker) -> bool {
+    pub(super) fn command(
+        &mut self,
+        member: u8,
+        changes: Vec<Change>,
+        what: &'static str,
+        asker: Asker,
+    ) -> bool {
         let state = &self.members[usize::from(member)];
         let Some(run) = state.runs().next().filter(|_| state.paused == 0) else {
             return false;
@@ -99,14 +113,27 @@ impl World<'_> {
         self.admins.next_id += 1;
         self.counters.commands += 1;
         let (changes, marker) = self.marked(id, changes, asker);
-        self.admins.open.push(Asked { id, run, asker, asked_awake_ns, is_question: false });
+        self.admins.open.push(Asked {
+            id,
+            run,
+            asker,
+            asked_awake_ns,
+        });
         self.commands.asked(id, marker);
         self.note(Note::Commanded { member, id, what });
         if self.causes.is_calm() && asker == Asker::Admin {
             let affected = Affected::Persons(self.persons_moved(&changes));
-            self.causes.began(Name::Command(id), Cause::Change(what), affected);
+            self.causes
+                .began(Name::Command(id), Cause::Change(what), affected);
         }
-        self.give(run, Input::Command { id: CommandId(id), changes }, None);
+        self.give(
+            run,
+            Input::Command {
+                id: CommandId(id),
+                changes,
+            },
+            None,
+        );
         true
     }
 
@@ -135,17 +162,40 @@ impl World<'_> {
         let id = self.admins.next_id;
         self.admins.next_id += 1;
         let asker = Asker::Admin;
-        self.admins.open.push(Asked { id, run, asker, asked_awake_ns, is_question: true });
+        self.admins.open.push(Asked {
+            id,
+            run,
+            asker,
+            asked_awake_ns,
+        });
         self.commands.asked(id, None);
-        self.note(Note::Commanded { member, id, what: "a dry run" });
-        self.give(run, Input::DryRun { id: CommandId(id), changes }, None);
+        self.note(Note::Commanded {
+            member,
+            id,
+            what: "a dry run",
+        });
+        self.give(
+            run,
+            Input::DryRun {
+                id: CommandId(id),
+                changes,
+            },
+            None,
+        );
     }
 
     fn kick(&mut self, member: u8, person: u32) {
         let state = &self.members[usize::from(member)];
         if let Some(run) = state.runs().next().filter(|_| state.paused == 0) {
-            let user = UserId { key: self.people.person(person).key, tag: TagId::DEFAULT };
-            self.note(Note::Commanded { member, id: u64::from(person), what: "a kick" });
+            let user = UserId {
+                key: self.people.person(person).key,
+                tag: TagId::DEFAULT,
+            };
+            self.note(Note::Commanded {
+                member,
+                id: u64::from(person),
+                what: "a kick",
+            });
             self.give(run, Input::Kick { user }, Some(user));
         }
     }
@@ -161,7 +211,12 @@ impl World<'_> {
         };
         self.mark(mark);
         let epoch = result.as_ref().map_or(0, |epoch| epoch.number());
-        self.note(Note::Replied { member, id: id.0, result: words, epoch });
+        self.note(Note::Replied {
+            member,
+            id: id.0,
+            result: words,
+            epoch,
+        });
         let judged = self.commands.replied(id.0, reply);
         self.check(judged);
         self.causes.ended(Name::Command(id.0), self.now + 100 * MS);
@@ -172,7 +227,9 @@ impl World<'_> {
         let is_refused = matches!(result, Err(CommandError::Refused(_)));
         match asked.asker {
             Asker::Admin => {}
-            Asker::Health { backend, is_dead } => self.health_is_told(backend, is_dead, result.is_ok() || is_refused),
+            Asker::Health { backend, is_dead } => {
+                self.health_is_told(backend, is_dead, result.is_ok() || is_refused)
+            }
             Asker::Probe { member } => self.recovery.probe_commanded(member, result.is_ok()),
         }
     }
@@ -184,7 +241,12 @@ impl World<'_> {
             Err(_) => (Replied::Refused, "no count"),
         };
         self.mark(Mark::DryRun);
-        self.note(Note::Replied { member, id: id.0, result: words, epoch: 0 });
+        self.note(Note::Replied {
+            member,
+            id: id.0,
+            result: words,
+            epoch: 0,
+        });
         let judged = self.commands.replied(id.0, reply);
         self.check(judged);
         self.admins.open.retain(|asked| asked.id != id.0);
@@ -228,7 +290,9 @@ impl World<'_> {
         let bits = self.entropy.draw(Purpose::Health, u64::from(backend), self.now);
         let members: Vec<u8> = (0..self.members.len() as u8)
             .filter(|member| self.knobs().members[usize::from(*member)].serves)
-            .filter(|member| self.recovery.may_be_asked(*member) && self.members[usize::from(*member)].is_running())
+            .filter(|member| {
+                self.recovery.may_be_asked(*member) && self.members[usize::from(*member)].is_running()
+            })
             .collect();
         let ip = backend_ip(backend);
         let at_unix_s = self.now / (1_000 * MS);
@@ -267,11 +331,16 @@ impl World<'_> {
     pub(super) fn persons_on(&self, backend: u32) -> Vec<bool> {
         let topology = self.newest_topology();
         let number = |person: u32| {
-            let user = UserId { key: self.people.person(person).key, tag: TagId::DEFAULT };
+            let user = UserId {
+                key: self.people.person(person).key,
+                tag: TagId::DEFAULT,
+            };
             let id = topology.place(user)?;
             topology.backend(id).map(|backend| backend_number(backend.ip))
         };
-        (0..self.people.len() as u32).map(|person| number(person) == Some(backend)).collect()
+        (0..self.people.len() as u32)
+            .map(|person| number(person) == Some(backend))
+            .collect()
     }
 
     fn persons_moved(&self, changes: &[Change]) -> Vec<bool> {
@@ -282,13 +351,18 @@ impl World<'_> {
         }
         let (next, _) = draft.finish();
         let is_moved = |person: u32| {
-            let user = UserId { key: self.people.person(person).key, tag: TagId::DEFAULT };
+            let user = UserId {
+                key: self.people.person(person).key,
+                tag: TagId::DEFAULT,
+            };
             topology.place(user) != next.place(user)
         };
         (0..self.people.len() as u32).map(is_moved).collect()
     }
 
     pub(super) fn newest_topology(&self) -> &Topology {
-        self.agreement.newest().map_or(&self.right, |committed| &committed.topology)
+        self.agreement
+            .newest()
+            .map_or(&self.right, |committed| &committed.topology)
     }
 }

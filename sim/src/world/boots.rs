@@ -55,7 +55,11 @@ impl World<'_> {
         let run = self.runs.len() as u32;
         self.events += 1;
         self.counters.starts += 1;
-        self.note(Note::Started { member, run, epoch: director.epoch().number() });
+        self.note(Note::Started {
+            member,
+            run,
+            epoch: director.epoch().number(),
+        });
         self.runs.push(Run {
             member,
             boot,
@@ -84,7 +88,11 @@ impl World<'_> {
             _ => u64::from(state.boots),
         };
         let boot = self.entropy.draw(Purpose::Boot, u64::from(member), n);
-        (Boot::from_bits(boot), self.entropy.draw(Purpose::Storage, u64::from(member), u64::from(state.boots)))
+        (
+            Boot::from_bits(boot),
+            self.entropy
+                .draw(Purpose::Storage, u64::from(member), u64::from(state.boots)),
+        )
     }
 
     fn settings(&self, member: u8) -> Settings {
@@ -93,7 +101,10 @@ impl World<'_> {
         let configured = if self.members[index].has_wrong_configuration {
             Arc::new(configuration::topology(self.knobs(), Variant::Wrong))
         } else if !knobs.is_configured {
-            Arc::new(configuration::topology(self.knobs(), Variant::Joining { member: index }))
+            Arc::new(configuration::topology(
+                self.knobs(),
+                Variant::Joining { member: index },
+            ))
         } else {
             Arc::clone(&self.right)
         };
@@ -139,7 +150,9 @@ impl World<'_> {
         self.note(Note::Died { member, run, why });
         self.timers.retain(|timer| timer.run != run);
         let index = usize::from(member);
-        let bits = self.entropy.draw(Purpose::DiskAtCrash, u64::from(member), u64::from(run));
+        let bits = self
+            .entropy
+            .draw(Purpose::DiskAtCrash, u64::from(member), u64::from(run));
         let fate = match below(bits, 3) {
             0 => CrashedWrite::Lost,
             1 => CrashedWrite::Landed,
@@ -239,7 +252,10 @@ impl World<'_> {
         self.set_timers(member);
         if bits & 1 == 0 {
             let runs: Vec<u32> = self.members[usize::from(member)].runs().collect();
-            self.timers.iter_mut().filter(|t| runs.contains(&t.run)).for_each(|t| t.at_ns = t.at_ns.max(now + 1));
+            self.timers
+                .iter_mut()
+                .filter(|t| runs.contains(&t.run))
+                .for_each(|t| t.at_ns = t.at_ns.max(now + 1));
         }
         self.arm_guard(member);
     }

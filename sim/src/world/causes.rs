@@ -36,7 +36,12 @@ pub(crate) struct Causes {
 
 impl Causes {
     pub(crate) fn began(&mut self, name: Name, cause: Cause, affected: Affected) {
-        self.going.push(Going { cause, name, until_ns: u64::MAX, affected });
+        self.going.push(Going {
+            cause,
+            name,
+            until_ns: u64::MAX,
+            affected,
+        });
     }
 
     /// It has ended; its traces last to `until_ns`.
@@ -55,15 +60,24 @@ impl Causes {
     pub(crate) fn row(&mut self, now: u64, member: u8, person: u32) -> Row {
         self.going.retain(|going| going.until_ns > now);
         match self.going.as_slice() {
-            [] => Row { cause: Cause::Calm, is_affected: false },
+            [] => Row {
+                cause: Cause::Calm,
+                is_affected: false,
+            },
             [going] => {
                 let is_affected = match &going.affected {
                     Affected::Members(members) => members >> member & 1 == 1,
                     Affected::Persons(persons) => persons[person as usize],
                 };
-                Row { cause: going.cause, is_affected }
+                Row {
+                    cause: going.cause,
+                    is_affected,
+                }
             }
-            _ => Row { cause: Cause::Several, is_affected: false },
+            _ => Row {
+                cause: Cause::Several,
+                is_affected: false,
+            },
         }
     }
 }
@@ -78,7 +92,11 @@ mod tests {
         causes.began(Name::Fault(0), Cause::Fault("crash"), Affected::Members(0b10));
         assert!(causes.row(1, 1, 0).is_affected);
         assert!(!causes.row(1, 0, 0).is_affected);
-        causes.began(Name::Command(0), Cause::Change("flush"), Affected::Persons(vec![true]));
+        causes.began(
+            Name::Command(0),
+            Cause::Change("flush"),
+            Affected::Persons(vec![true]),
+        );
         assert_eq!(causes.row(1, 0, 0).cause, Cause::Several);
         causes.ended(Name::Fault(0), 10);
         assert_eq!(causes.row(10, 0, 0).cause, Cause::Change("flush"));

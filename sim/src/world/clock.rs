@@ -13,7 +13,12 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new(offset_ns: u64, ppm: i64) -> Self {
-        Clock { true_base: 0, local_base: offset_ns, ppm, is_stopped: false }
+        Clock {
+            true_base: 0,
+            local_base: offset_ns,
+            ppm,
+            is_stopped: false,
+        }
     }
 
     /// What the clock shows at a true time, not earlier than its last change of rate.
@@ -36,8 +41,12 @@ impl Clock {
         }
         let rate = (PPM + self.ppm) as u64;
         let mut true_ns = self.true_base + (ahead * PPM as u64).div_ceil(rate);
+        // The division may miss by one.
         while self.at(true_ns) < local_ns {
             true_ns += 1;
+        }
+        while true_ns > self.true_base && self.at(true_ns - 1) >= local_ns {
+            true_ns -= 1;
         }
         true_ns
     }

@@ -25,7 +25,8 @@ pub(crate) enum Variant {
 /// # Panics
 /// The knobs did not pass [`Plan::check`].
 pub(crate) fn topology(knobs: &Knobs, variant: Variant) -> Topology {
-    let is_member = |index: usize| knobs.members[index].is_configured || variant == Variant::Joining { member: index };
+    let is_member =
+        |index: usize| knobs.members[index].is_configured || variant == Variant::Joining { member: index };
     let member = |index: usize| Member {
         id: MemberId::from_index(index as u16),
         serves: knobs.members[index].serves,
@@ -41,7 +42,10 @@ pub(crate) fn topology(knobs: &Knobs, variant: Variant) -> Topology {
         backends.push(new_backend(knobs.backends.len() as u32, 10, ""));
     }
     let seed = TopologySeed {
-        members: (0..knobs.members.len()).filter(|index| is_member(*index)).map(member).collect(),
+        members: (0..knobs.members.len())
+            .filter(|index| is_member(*index))
+            .map(member)
+            .collect(),
         backends,
         timing: Timing {
             lease: Duration::from_millis(knobs.lease_ms),
@@ -54,7 +58,12 @@ pub(crate) fn topology(knobs: &Knobs, variant: Variant) -> Topology {
 }
 
 pub(crate) fn new_backend(number: u32, vhosts: u32, tag: &str) -> NewBackend {
-    NewBackend { ip: backend_ip(number), hostname: None, vhosts, tag: tag.into() }
+    NewBackend {
+        ip: backend_ip(number),
+        hostname: None,
+        vhosts,
+        tag: tag.into(),
+    }
 }
 
 fn orders(plan: &Plan) -> impl Iterator<Item = &Order> {
@@ -70,7 +79,11 @@ pub(crate) fn shortest_expire_ms(plan: &Plan) -> u64 {
         Order::SetUserExpire { user_expire_ms } => Some(*user_expire_ms),
         _ => None,
     });
-    ordered.chain([plan.knobs.user_expire_ms]).filter(|ms| *ms >= 1_000).min().unwrap_or(1_000)
+    ordered
+        .chain([plan.knobs.user_expire_ms])
+        .filter(|ms| *ms >= 1_000)
+        .min()
+        .unwrap_or(1_000)
 }
 
 /// The longest time that users are ever remembered in this plan.
@@ -79,7 +92,11 @@ pub(crate) fn longest_expire(plan: &Plan) -> Duration {
         Order::SetUserExpire { user_expire_ms } => Some(*user_expire_ms),
         _ => None,
     });
-    let ms = ordered.chain([plan.knobs.user_expire_ms]).filter(|ms| *ms <= 600_000).max().unwrap_or(0);
+    let ms = ordered
+        .chain([plan.knobs.user_expire_ms])
+        .filter(|ms| *ms <= 600_000)
+        .max()
+        .unwrap_or(0);
     Duration::from_millis(ms)
 }
 
@@ -89,7 +106,11 @@ pub(crate) fn longest_lease(plan: &Plan) -> Duration {
         Order::SetLease { lease_ms } => Some(*lease_ms),
         _ => None,
     });
-    let ms = ordered.chain([plan.knobs.lease_ms]).filter(|ms| *ms <= 600_000).max().unwrap_or(0);
+    let ms = ordered
+        .chain([plan.knobs.lease_ms])
+        .filter(|ms| *ms <= 600_000)
+        .max()
+        .unwrap_or(0);
     Duration::from_millis(ms)
 }
 

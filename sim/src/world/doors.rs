@@ -118,9 +118,15 @@ impl Doors {
     pub(crate) fn close(&mut self, slot: u32) {
         let session = &mut self.sessions[slot as usize];
         session.is_open = false;
-        let lists = [&mut self.by_person[session.person as usize], &mut self.by_member[usize::from(session.member)]];
+        let lists = [
+            &mut self.by_person[session.person as usize],
+            &mut self.by_member[usize::from(session.member)],
+        ];
         for list in lists {
-            let at = list.iter().position(|s| *s == slot).expect("an open session is in both lists");
+            let at = list
+                .iter()
+                .position(|s| *s == slot)
+                .expect("an open session is in both lists");
             list.swap_remove(at);
         }
         self.free_sessions.push(slot);
@@ -147,15 +153,14 @@ impl Doors {
         &self.by_member[usize::from(member)]
     }
 
-    /// How many sessions are open.
-    pub(crate) fn open_sessions(&self) -> usize {
-        self.by_member.iter().map(Vec::len).sum()
-    }
-
     /// The name by which the director answers this login.
     pub(crate) fn ask(&mut self, login: Login) -> (u32, LoginToken) {
         let number = self.next_number();
-        let login = Login { number, is_waiting: true, ..login };
+        let login = Login {
+            number,
+            is_waiting: true,
+            ..login
+        };
         let slot = match self.free_logins.pop() {
             Some(slot) => {
                 self.logins[slot as usize] = login;
@@ -192,7 +197,12 @@ impl Doors {
     /// Every login that waits, with its name.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = (LoginToken, &Login)> + '_ {
         let named = |(slot, login): (usize, _)| (slot as u32, login);
-        let waiting = self.logins.iter().enumerate().map(named).filter(|(_, login): &(u32, &Login)| login.is_waiting);
+        let waiting = self
+            .logins
+            .iter()
+            .enumerate()
+            .map(named)
+            .filter(|(_, login): &(u32, &Login)| login.is_waiting);
         waiting.map(|(slot, login)| (token(slot, login.number), login))
     }
 

@@ -17,11 +17,15 @@ impl World<'_> {
     pub(super) fn fault_begins(&mut self, index: u32) {
         let plan = self.plan;
         let fault = &plan.faults[index as usize];
-        self.note(Note::FaultBegan { index, kind: fault.kind.name() });
+        self.note(Note::FaultBegan {
+            index,
+            kind: fault.kind.name(),
+        });
         self.is_fault_on[index as usize] = true;
         self.mark(mark_of(&fault.kind));
         let affected = self.affected_by(&fault.kind);
-        self.causes.began(Name::Fault(index), Cause::Fault(fault.kind.name()), affected);
+        self.causes
+            .began(Name::Fault(index), Cause::Fault(fault.kind.name()), affected);
         match &fault.kind {
             FaultKind::Partition { side } => {
                 let is_across = |from: usize, to: usize| side.contains(&from) != side.contains(&to);
@@ -36,15 +40,26 @@ impl World<'_> {
                 self.strike(index, Effect::Duplicate { permille: *permille }, links);
             }
             FaultKind::Delay { links, up_to_ms } => {
-                self.strike(index, Effect::Delay { up_to_ns: up_to_ms * MS }, links);
+                self.strike(
+                    index,
+                    Effect::Delay {
+                        up_to_ns: up_to_ms * MS,
+                    },
+                    links,
+                );
             }
             FaultKind::Hold { links } => self.strike(index, Effect::Hold, links),
             FaultKind::Crash { member } => self.goes_down(*member as u8, "it crashes"),
             FaultKind::PowerCut { member } => {
                 let member = *member as u8;
                 self.goes_down(member, "its machine is off");
-                self.close_where(member, "its machine is off", |session| session.door == Door::Refreshing);
-                let local_ns = self.entropy.draw(Purpose::Boot, u64::from(member), u64::from(index)) >> 24;
+                self.close_where(member, "its machine is off", |session| {
+                    session.door == Door::Refreshing
+                });
+                let local_ns = self
+                    .entropy
+                    .draw(Purpose::Boot, u64::from(member), u64::from(index))
+                    >> 24;
                 let now = self.now;
                 let state = &mut self.members[usize::from(member)];
                 state.clock.reset(now, local_ns);
@@ -75,7 +90,10 @@ impl World<'_> {
         }
         let plan = self.plan;
         let fault = &plan.faults[index as usize];
-        self.note(Note::FaultEnded { index, kind: fault.kind.name() });
+        self.note(Note::FaultEnded {
+            index,
+            kind: fault.kind.name(),
+        });
         let traces_ns = self.now + 2 * self.knobs().lease_ms * MS;
         self.causes.ended(Name::Fault(index), traces_ns);
         match &fault.kind {
@@ -141,7 +159,8 @@ impl World<'_> {
     }
 
     fn strike(&mut self, index: u32, effect: Effect, links: &Links) {
-        self.network.add(index, effect, &links.only, |from, to| is_named(links, from, to));
+        self.network
+            .add(index, effect, &links.only, |from, to| is_named(links, from, to));
     }
 
     fn relieve(&mut self, index: u32) {
@@ -157,9 +176,15 @@ impl World<'_> {
     }
 
     fn set_rate(&mut self, member: u8, ppm: i32) {
-        let factor = if self.bug == Some(WorldBug::DriftBeyondBound) { 20 } else { 1 };
+        let factor = if self.bug == Some(WorldBug::DriftBeyondBound) {
+            20
+        } else {
+            1
+        };
         let now = self.now;
-        self.members[usize::from(member)].clock.set_rate(now, i64::from(ppm) * factor);
+        self.members[usize::from(member)]
+            .clock
+            .set_rate(now, i64::from(ppm) * factor);
         self.set_timers(member);
     }
 
@@ -185,7 +210,12 @@ impl World<'_> {
             }
         }
         let at_ns = self.now + self.knobs().health_ms * MS;
-        self.push(at_ns, Happening::HealthActs { backend: backend as u32 });
+        self.push(
+            at_ns,
+            Happening::HealthActs {
+                backend: backend as u32,
+            },
+        );
     }
 
     /// A new process is started, and the old one does not know.
@@ -204,7 +234,8 @@ impl World<'_> {
     /// Whom a fault concerns, for the table of waits.
     fn affected_by(&self, kind: &FaultKind) -> Affected {
         let all = self.members.len();
-        let bits = |members: &mut dyn Iterator<Item = usize>| members.fold(0u128, |bits, member| bits | 1 << member);
+        let bits =
+            |members: &mut dyn Iterator<Item = usize>| members.fold(0u128, |bits, member| bits | 1 << member);
         let of_links = |links: &Links| {
             if links.from.is_empty() && links.to.is_empty() {
                 bits(&mut (0..all))
@@ -216,12 +247,20 @@ impl World<'_> {
             FaultKind::Partition { side } => {
                 let voters = |is_inside: bool| {
                     let votes = |member: &usize| self.knobs().members[*member].votes;
-                    (0..all).filter(votes).filter(|member| side.contains(member) == is_inside).count()
+                    (0..all)
+                        .filter(votes)
+                        .filter(|member| side.contains(member) == is_inside)
+                        .count()
                 };
                 let (inside, outside) = (voters(true), voters(false));
                 let majority = (inside + outside) / 2 + 1;
-                let is_isolated =
-                    |member: &usize| if side.contains(member) { inside < majority } else { outside < majority };
+                let is_isolated = |member: &usize| {
+                    if side.contains(member) {
+                        inside < majority
+                    } else {
+                        outside < majority
+                    }
+                };
                 Affected::Members(bits(&mut (0..all).filter(is_isolated)))
             }
             FaultKind::Cut { links }

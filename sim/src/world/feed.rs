@@ -17,8 +17,10 @@ impl World<'_> {
     pub(super) fn give(&mut self, run: u32, input: Input<'_>, touched: Option<UserId>) {
         let member = self.runs[run as usize].member;
         let local = self.local(member);
-        let is_quiet =
-            matches!(input, Input::Login { .. } | Input::SessionEnded { .. } | Input::Refresh { .. });
+        let is_quiet = matches!(
+            input,
+            Input::Login { .. } | Input::SessionEnded { .. } | Input::Refresh { .. }
+        );
         let state = &mut self.runs[run as usize];
         let Some(director) = &mut state.director else {
             return;
@@ -46,11 +48,20 @@ impl World<'_> {
         let member = self.runs[run as usize].member;
         for output in out.drain(..) {
             match output {
-                Output::Route { token, user, backend, serial } => {
+                Output::Route {
+                    token,
+                    user,
+                    backend,
+                    serial,
+                } => {
                     self.routed(run, token, user, backend, serial);
                 }
                 Output::Refuse { token, reason } => self.refused(run, token, reason),
-                Output::Evict { user, backend, serial } => self.evict_wanted(run, user, backend, serial),
+                Output::Evict {
+                    user,
+                    backend,
+                    serial,
+                } => self.evict_wanted(run, user, backend, serial),
                 Output::CloseAll { term } => self.close_all_wanted(run, term),
                 Output::CloseStray { user } => self.close_stray_wanted(run, user),
                 Output::Send { to, envelope } => {
@@ -72,10 +83,16 @@ impl World<'_> {
         self.counters.messages_sent += 1;
         let message = Message::of(&envelope);
         let queue = &mut self.queue;
-        let fate = self.network.send(self.now, to, message, envelope, |at_ns, flight| {
-            queue.push(at_ns, Happening::MessageArrives { flight });
-        });
-        debug_assert_eq!(message.from(), self.runs[run as usize].member, "a member speaks for itself");
+        let fate = self
+            .network
+            .send(self.now, to, message, envelope, |at_ns, flight| {
+                queue.push(at_ns, Happening::MessageArrives { flight });
+            });
+        debug_assert_eq!(
+            message.from(),
+            self.runs[run as usize].member,
+            "a member speaks for itself"
+        );
         match fate {
             Fate::Arrives => {}
             Fate::ArrivesTwice => self.mark(Mark::MessageDoubled),
@@ -110,14 +127,20 @@ impl World<'_> {
         let member = &self.members[usize::from(to)];
         if member.paused > 0 {
             let flight = self.network.keep(flight);
-            self.members[usize::from(to)].backlog.push(Happening::MessageArrives { flight });
+            self.members[usize::from(to)]
+                .backlog
+                .push(Happening::MessageArrives { flight });
             return;
         }
         let envelope = flight.envelope;
         match (member.current, member.old) {
             (Some(current), None) => self.hand_over(current, to, envelope),
             (Some(current), Some(old)) => {
-                let coin = below(self.entropy.draw(Purpose::TwoProcesses, u64::from(to), self.events), 4);
+                let coin = below(
+                    self.entropy
+                        .draw(Purpose::TwoProcesses, u64::from(to), self.events),
+                    4,
+                );
                 match coin {
                     0 => self.hand_over(old, to, envelope),
                     1 => {
@@ -134,7 +157,10 @@ impl World<'_> {
 
     fn hand_over(&mut self, run: u32, to: u8, envelope: Envelope) {
         self.counters.messages_delivered += 1;
-        self.note(Note::Arrived { to, message: Message::of(&envelope) });
+        self.note(Note::Arrived {
+            to,
+            message: Message::of(&envelope),
+        });
         if let Body::Grant { boot, nonce } = envelope.body
             && boot == self.runs[run as usize].boot
         {
@@ -143,7 +169,12 @@ impl World<'_> {
         self.give(run, Input::Message(envelope), None);
     }
 
-    fn save_wanted(&mut self, run: u32, number: u64, record: std::sync::Arc<maildirector::agreement::Record>) {
+    fn save_wanted(
+        &mut self,
+        run: u32,
+        number: u64,
+        record: std::sync::Arc<maildirector::agreement::Record>,
+    ) {
         self.counters.saves += 1;
         let member = self.runs[run as usize].member;
         self.note(Note::SaveWanted { member, number });
@@ -156,7 +187,10 @@ impl World<'_> {
             let answer = DiskAnswer::Saved;
             self.push(self.now + 1_000, Happening::DiskAnswers { run, number, answer });
         }
-        if let Some(write) = self.members[usize::from(member)].storage.save(run, number, record) {
+        if let Some(write) = self.members[usize::from(member)]
+            .storage
+            .save(run, number, record)
+        {
             self.schedule_write(member, write);
         }
     }
@@ -164,8 +198,14 @@ impl World<'_> {
     fn schedule_write(&mut self, member: u8, write: u32) {
         let slow_ns = self.members[usize::from(member)].disk_slow_ns;
         let usual_ns = self.knobs().disk_us * 1_000;
-        let lazy_ns = if self.bug == Some(WorldBug::UnsyncedStorageAnswered) { 5_000 * MS } else { 0 };
-        let bits = self.entropy.draw(Purpose::Disk, u64::from(member), u64::from(write));
+        let lazy_ns = if self.bug == Some(WorldBug::UnsyncedStorageAnswered) {
+            5_000 * MS
+        } else {
+            0
+        };
+        let bits = self
+            .entropy
+            .draw(Purpose::Disk, u64::from(member), u64::from(write));
         let at_ns = self.now + 20_000 + below(bits, usual_ns + slow_ns + lazy_ns + 1);
         self.push(at_ns, Happening::DiskIsDone { member, write });
     }
@@ -173,14 +213,19 @@ impl World<'_> {
     pub(super) fn disk_is_done(&mut self, member: u8, write: u32) {
         let storage = &mut self.members[usize::from(member)].storage;
         let runs = &self.runs;
-        let Some((write, is_own, version)) = storage.done(write, |run| runs[run as usize].storage_version) else {
+        let Some((write, is_own, version)) = storage.done(write, |run| runs[run as usize].storage_version)
+        else {
             return;
         };
         let next = storage.start_next();
         if is_own {
             self.runs[write.run as usize].storage_version = version;
         }
-        let answer = if is_own { DiskAnswer::Saved } else { DiskAnswer::Replaced };
+        let answer = if is_own {
+            DiskAnswer::Saved
+        } else {
+            DiskAnswer::Replaced
+        };
         if self.bug != Some(WorldBug::UnsyncedStorageAnswered) || !is_own {
             self.disk_answers(write.run, write.number, answer);
         }
@@ -202,7 +247,11 @@ impl World<'_> {
             self.note(Note::Saved { member, number });
             self.give(run, Input::Saved { number }, None);
         } else {
-            self.mark(if is_replaced { Mark::RunReplaced } else { Mark::SaveFailed });
+            self.mark(if is_replaced {
+                Mark::RunReplaced
+            } else {
+                Mark::SaveFailed
+            });
             self.note(Note::SaveFailed { member, is_replaced });
             self.give(run, Input::SaveFailed { is_replaced }, None);
         }

@@ -15,7 +15,12 @@ impl World<'_> {
             Happening::DiskAnswers { run, number, answer } => self.disk_answers(run, number, answer),
             Happening::LoginIsGenerated { n } => self.login_is_generated(n),
             Happening::LoginArrives { login, number } => self.login_arrives(login, number),
-            Happening::LoginIsRetried { person, tries, is_second_tag, session_ms } => {
+            Happening::LoginIsRetried {
+                person,
+                tries,
+                is_second_tag,
+                session_ms,
+            } => {
                 self.login_is_retried(person, tries, is_second_tag, session_ms);
             }
             Happening::WorkIsDue { index } => self.work_is_due(index),

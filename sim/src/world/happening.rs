@@ -19,13 +19,22 @@ pub(crate) enum Happening {
     /// A member's storage has synced what it was writing.
     DiskIsDone { member: u8, write: u32 },
     /// A storage tells a process what became of a record.
-    DiskAnswers { run: u32, number: u64, answer: DiskAnswer },
+    DiskAnswers {
+        run: u32,
+        number: u64,
+        answer: DiskAnswer,
+    },
     /// The next generated login.
     LoginIsGenerated { n: u64 },
     /// A login reaches its director.
     LoginArrives { login: u32, number: u32 },
     /// A refused user tries again elsewhere.
-    LoginIsRetried { person: u32, tries: u8, is_second_tag: bool, session_ms: u32 },
+    LoginIsRetried {
+        person: u32,
+        tries: u8,
+        is_second_tag: bool,
+        session_ms: u32,
+    },
     /// An entry of the plan's work.
     WorkIsDue { index: u32 },
     /// A session comes to its own end.

@@ -34,14 +34,23 @@ impl World<'_> {
             return;
         }
         let knobs = self.knobs();
-        let draw = |what: u64, below_what: u64| {
-            below(self.entropy.draw(Purpose::Login, 2 + what, n), below_what)
-        };
-        let gap_ns = below(self.entropy.draw(Purpose::LoginGap, 0, n), knobs.login_gap_ms * 2 * MS + 1);
-        self.queue.push(self.now + gap_ns.max(1_000), Happening::LoginIsGenerated { n: n + 1 });
+        let draw =
+            |what: u64, below_what: u64| below(self.entropy.draw(Purpose::Login, 2 + what, n), below_what);
+        let gap_ns = below(
+            self.entropy.draw(Purpose::LoginGap, 0, n),
+            knobs.login_gap_ms * 2 * MS + 1,
+        );
+        self.queue.push(
+            self.now + gap_ns.max(1_000),
+            Happening::LoginIsGenerated { n: n + 1 },
+        );
         let persons = self.people.len() as u64;
         // A few users come often, as in life: they meet themselves at other directors.
-        let crowd = if draw(0, 2) == 0 { persons } else { persons.div_ceil(4) };
+        let crowd = if draw(0, 2) == 0 {
+            persons
+        } else {
+            persons.div_ceil(4)
+        };
         let person = draw(1, crowd) as u32;
         let is_second_tag = draw(2, 100) < u64::from(knobs.second_tag_percent);
         let session_ns = match draw(3, 8) {
@@ -49,9 +58,19 @@ impl World<'_> {
             1 | 2 => draw(4, 20 * MS),
             _ => draw(4, knobs.session_ms * MS + 1),
         };
-        let copies = if draw(5, 100) < u64::from(knobs.at_once_percent) { 2 + draw(6, 3) } else { 1 };
+        let copies = if draw(5, 100) < u64::from(knobs.at_once_percent) {
+            2 + draw(6, 3)
+        } else {
+            1
+        };
         let first = draw(7, self.members.len() as u64);
-        let wish = Wish { person, is_second_tag, session_ns, tries: 0, is_probe: false };
+        let wish = Wish {
+            person,
+            is_second_tag,
+            session_ns,
+            tries: 0,
+            is_probe: false,
+        };
         for copy in 0..copies {
             let member = ((first + copy) % self.members.len() as u64) as u8;
             if knobs.members[usize::from(member)].serves {
@@ -80,7 +99,11 @@ impl World<'_> {
             is_probe: wish.is_probe,
         };
         let (slot, token) = self.doors.ask(login);
-        self.note(Note::LoginAsked { member, person: wish.person, token: token.0 });
+        self.note(Note::LoginAsked {
+            member,
+            person: wish.person,
+            token: token.0,
+        });
         let number = (token.0 >> 32) as u32;
         self.login_arrives(slot, number);
     }
@@ -91,7 +114,11 @@ impl World<'_> {
             Doors::Refreshing => Door::Refreshing,
             Doors::Both => {
                 let coin = self.entropy.draw(Purpose::Login, 0, self.counters.logins);
-                if coin & 1 == 0 { Door::Exact } else { Door::Refreshing }
+                if coin & 1 == 0 {
+                    Door::Exact
+                } else {
+                    Door::Refreshing
+                }
             }
         }
     }
@@ -127,14 +154,20 @@ impl World<'_> {
         };
         self.give(run, input, tag.map(|tag| UserId { key: person.key, tag }));
         if let Some(director) = &self.runs[run as usize].director {
-            let usage = Usage { member: login.member, used: director.limits_used() };
+            let usage = Usage {
+                member: login.member,
+                used: director.limits_used(),
+            };
             let result = within_limits(usage, &self.limits);
             self.check(result);
         }
     }
 
     fn login_is_lost(&mut self, login: &Login) {
-        self.note(Note::LoginLost { member: login.member, person: login.person });
+        self.note(Note::LoginLost {
+            member: login.member,
+            person: login.person,
+        });
         self.mark(Mark::LoginLost);
         self.waits.count(login.row, Fate::Lost);
         self.try_again(login);
@@ -155,7 +188,14 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn routed(&mut self, run: u32, token: LoginToken, user: UserId, backend: BackendId, serial: u32) {
+    pub(super) fn routed(
+        &mut self,
+        run: u32,
+        token: LoginToken,
+        user: UserId,
+        backend: BackendId,
+        serial: u32,
+    ) {
         let login = self.doors.answer(token);
         self.check(answered_once(token, run, login.map(|login| login.run)));
         let Some(login) = login else {
@@ -168,7 +208,13 @@ impl World<'_> {
             self.mark(Mark::WaitedThenRouted);
         }
         self.waits.count(login.row, Fate::Routed(waited_ns));
-        self.note(Note::Routed { member, person, backend: backend.index(), serial, token: token.0 });
+        self.note(Note::Routed {
+            member,
+            person,
+            backend: backend.index(),
+            serial,
+            token: token.0,
+        });
         self.route_is_right(run, user, backend);
         let backend_number = self.number_of(run, backend);
         let number = self.doors.next_number();
@@ -188,9 +234,18 @@ impl World<'_> {
             bytes: 0,
         });
         self.session_forwards(slot, false);
-        let is_dead = self.is_backend_dead.get(backend_number as usize).is_some_and(|is_dead| *is_dead);
+        let is_dead = self
+            .is_backend_dead
+            .get(backend_number as usize)
+            .is_some_and(|is_dead| *is_dead);
         let ends_ns = if is_dead { MS } else { login.session_ns };
-        self.push(self.now + ends_ns, Happening::SessionEnds { session: slot, number });
+        self.push(
+            self.now + ends_ns,
+            Happening::SessionEnds {
+                session: slot,
+                number,
+            },
+        );
         self.schedule_byte(slot, number);
         if login.door == Door::Refreshing {
             self.refresh_while_there(member, person, user);
@@ -222,8 +277,15 @@ impl World<'_> {
             _ => (Mark::RefusedTooMany, "too many"),
         };
         self.mark(mark);
-        self.note(Note::Refused { member: login.member, person: login.person, why });
-        let is_lasting = !matches!(reason, RefuseReason::Isolated { .. } | RefuseReason::Frozen { .. });
+        self.note(Note::Refused {
+            member: login.member,
+            person: login.person,
+            why,
+        });
+        let is_lasting = !matches!(
+            reason,
+            RefuseReason::Isolated { .. } | RefuseReason::Frozen { .. }
+        );
         if login.is_probe {
             self.probe_refused(&login, is_lasting);
         } else {
@@ -235,7 +297,10 @@ impl World<'_> {
         if login.tries >= TRIES_MAX || login.is_probe || self.recovery.has_begun() {
             return;
         }
-        let after_ns = below(self.entropy.draw(Purpose::Retry, 0, u64::from(login.number)), 1_000 * MS);
+        let after_ns = below(
+            self.entropy.draw(Purpose::Retry, 0, u64::from(login.number)),
+            1_000 * MS,
+        );
         let retry = Happening::LoginIsRetried {
             person: login.person,
             tries: login.tries + 1,
@@ -250,7 +315,16 @@ impl World<'_> {
         let member = below(bits, self.members.len() as u64) as u8;
         if self.knobs().members[usize::from(member)].serves {
             let session_ns = u64::from(session_ms) * MS;
-            self.log_in(member, Wish { person, is_second_tag, session_ns, tries, is_probe: false });
+            self.log_in(
+                member,
+                Wish {
+                    person,
+                    is_second_tag,
+                    session_ns,
+                    tries,
+                    is_probe: false,
+                },
+            );
         }
     }
 }

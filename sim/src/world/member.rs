@@ -89,7 +89,11 @@ impl Member {
 
     /// How long this member has not been paused, in all.
     pub(crate) fn awake_ns(&self, now: u64) -> u64 {
-        let ongoing = if self.paused > 0 { now - self.paused_since_ns } else { 0 };
+        let ongoing = if self.paused > 0 {
+            now - self.paused_since_ns
+        } else {
+            0
+        };
         now - self.paused_ns - ongoing
     }
 

@@ -84,7 +84,10 @@ impl Network {
         let link = &mut self.links[index];
         link.sent += 1;
         let n = link.sent;
-        let latency = below(self.entropy.draw(Purpose::Latency, who, n), self.latency_span_ns + 1);
+        let latency = below(
+            self.entropy.draw(Purpose::Latency, who, n),
+            self.latency_span_ns + 1,
+        );
         let mut at = now + self.latency_min_ns + latency;
         let mut is_twice = false;
         let mut holder = None;
@@ -116,10 +119,21 @@ impl Network {
         }
         if is_twice {
             let later = below(self.entropy.draw(Purpose::Duplicate, who, !n), 1_000_000_000);
-            arrive(at + later, self.keep(Flight { from, to, envelope: envelope.clone() }));
+            arrive(
+                at + later,
+                self.keep(Flight {
+                    from,
+                    to,
+                    envelope: envelope.clone(),
+                }),
+            );
         }
         arrive(at, self.keep(Flight { from, to, envelope }));
-        if is_twice { Fate::ArrivesTwice } else { Fate::Arrives }
+        if is_twice {
+            Fate::ArrivesTwice
+        } else {
+            Fate::Arrives
+        }
     }
 
     /// The message arrives, unless its link was cut meanwhile: half of what was under way is lost then.
@@ -128,9 +142,22 @@ impl Network {
         self.free.push(flight);
         let index = usize::from(taken.from) * self.members + usize::from(taken.to);
         let link = &self.links[index];
-        let is_cut = link.rules.iter().any(|rule| rule.effect == Effect::Cut && rule.kinds == u32::MAX);
-        let coin = || self.entropy.draw(Purpose::CutOnArrival, index as u64, u64::from(flight) << 32 | link.sent);
-        if is_cut && coin() & 1 == 0 { None } else { Some(taken) }
+        let is_cut = link
+            .rules
+            .iter()
+            .any(|rule| rule.effect == Effect::Cut && rule.kinds == u32::MAX);
+        let coin = || {
+            self.entropy.draw(
+                Purpose::CutOnArrival,
+                index as u64,
+                u64::from(flight) << 32 | link.sent,
+            )
+        };
+        if is_cut && coin() & 1 == 0 {
+            None
+        } else {
+            Some(taken)
+        }
     }
 
     /// Keeps a message that can't be taken in yet.
@@ -162,7 +189,9 @@ impl Network {
         for from in 0..self.members {
             for to in (0..self.members).filter(|to| *to != from) {
                 if is_meant(from, to) {
-                    self.links[from * self.members + to].rules.push(Rule { fault, effect, kinds });
+                    self.links[from * self.members + to]
+                        .rules
+                        .push(Rule { fault, effect, kinds });
                 }
             }
         }
@@ -178,7 +207,10 @@ impl Network {
             if *holder != fault {
                 return true;
             }
-            let after = below(entropy.draw(Purpose::Release, u64::from(fault), u64::from(*flight)), 50_000_000);
+            let after = below(
+                entropy.draw(Purpose::Release, u64::from(fault), u64::from(*flight)),
+                50_000_000,
+            );
             arrive(now + after, *flight);
             false
         });
@@ -206,7 +238,12 @@ mod tests {
 
     fn send(network: &mut Network, to: u8) -> (Fate, Vec<(u64, u32)>) {
         let from = MemberId::from_index(0);
-        let envelope = Envelope { from, boot: Boot::from_bits(1), epoch: Epoch::ZERO, body: Body::Fetch };
+        let envelope = Envelope {
+            from,
+            boot: Boot::from_bits(1),
+            epoch: Epoch::ZERO,
+            body: Body::Fetch,
+        };
         let mut arrivals = Vec::new();
         let message = Message::of(&envelope);
         let fate = network.send(0, to, message, envelope, |at, flight| arrivals.push((at, flight)));
@@ -238,7 +275,12 @@ mod tests {
     #[test]
     fn a_fault_of_one_kind_of_message_leaves_the_others_alone() {
         let mut network = network(2);
-        network.add(7, Effect::Lose { permille: 1_000 }, &[MessageKind::Commit], |_, _| true);
+        network.add(
+            7,
+            Effect::Lose { permille: 1_000 },
+            &[MessageKind::Commit],
+            |_, _| true,
+        );
         assert_eq!(send(&mut network, 1).0, Fate::Arrives);
     }
 }

@@ -9,33 +9,130 @@ use crate::fault::MessageKind;
 /// One thing that happened. Members, persons, backends and faults by their numbers in the plan.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) enum Note {
-    Tick { member: u8 },
-    Arrived { to: u8, message: Message },
-    Sent { to: u8, message: Message, fate: Fate },
-    LoginAsked { member: u8, person: u32, token: u64 },
-    Routed { member: u8, person: u32, backend: u32, serial: u32, token: u64 },
-    Refused { member: u8, person: u32, why: &'static str },
-    LoginLost { member: u8, person: u32 },
-    SessionClosed { member: u8, person: u32, backend: u32, why: &'static str },
-    SessionEnded { member: u8, person: u32 },
-    Byte { member: u8, person: u32, backend: u32 },
-    Refresh { member: u8, person: u32 },
-    EvictWanted { member: u8, person: u32, backend: u32, serial: u32 },
-    EvictedSaid { member: u8, person: u32, serial: u32 },
-    CloseAllWanted { member: u8, term: u32 },
-    AllClosedSaid { member: u8, term: u32 },
-    StrayWanted { member: u8, person: u32 },
-    SaveWanted { member: u8, number: u64 },
-    Saved { member: u8, number: u64 },
-    SaveFailed { member: u8, is_replaced: bool },
-    Commanded { member: u8, id: u64, what: &'static str },
-    Replied { member: u8, id: u64, result: &'static str, epoch: u64 },
-    Said { member: u8, event: &'static str, number: u64 },
-    Started { member: u8, run: u32, epoch: u64 },
-    Died { member: u8, run: u32, why: &'static str },
-    FaultBegan { index: u32, kind: &'static str },
-    FaultEnded { index: u32, kind: &'static str },
-    Recovery { stage: &'static str },
+    Tick {
+        member: u8,
+    },
+    Arrived {
+        to: u8,
+        message: Message,
+    },
+    Sent {
+        to: u8,
+        message: Message,
+        fate: Fate,
+    },
+    LoginAsked {
+        member: u8,
+        person: u32,
+        token: u64,
+    },
+    Routed {
+        member: u8,
+        person: u32,
+        backend: u32,
+        serial: u32,
+        token: u64,
+    },
+    Refused {
+        member: u8,
+        person: u32,
+        why: &'static str,
+    },
+    LoginLost {
+        member: u8,
+        person: u32,
+    },
+    SessionClosed {
+        member: u8,
+        person: u32,
+        backend: u32,
+        why: &'static str,
+    },
+    SessionEnded {
+        member: u8,
+        person: u32,
+    },
+    Byte {
+        member: u8,
+        person: u32,
+        backend: u32,
+    },
+    Refresh {
+        member: u8,
+        person: u32,
+    },
+    EvictWanted {
+        member: u8,
+        person: u32,
+        backend: u32,
+        serial: u32,
+    },
+    EvictedSaid {
+        member: u8,
+        person: u32,
+        serial: u32,
+    },
+    CloseAllWanted {
+        member: u8,
+        term: u32,
+    },
+    AllClosedSaid {
+        member: u8,
+        term: u32,
+    },
+    StrayWanted {
+        member: u8,
+        person: u32,
+    },
+    SaveWanted {
+        member: u8,
+        number: u64,
+    },
+    Saved {
+        member: u8,
+        number: u64,
+    },
+    SaveFailed {
+        member: u8,
+        is_replaced: bool,
+    },
+    Commanded {
+        member: u8,
+        id: u64,
+        what: &'static str,
+    },
+    Replied {
+        member: u8,
+        id: u64,
+        result: &'static str,
+        epoch: u64,
+    },
+    Said {
+        member: u8,
+        event: &'static str,
+        number: u64,
+    },
+    Started {
+        member: u8,
+        run: u32,
+        epoch: u64,
+    },
+    Died {
+        member: u8,
+        run: u32,
+        why: &'static str,
+    },
+    FaultBegan {
+        index: u32,
+        kind: &'static str,
+    },
+    FaultEnded {
+        index: u32,
+        kind: &'static str,
+    },
+    Recovery {
+        stage: &'static str,
+    },
 }
 
 /// A message without its contents.
@@ -82,7 +179,12 @@ impl Message {
             Body::Counted { number, .. } => (MessageKind::Counted, (*number, 0)),
         };
         let from = u8::try_from(envelope.from.index()).unwrap_or(u8::MAX);
-        Message { from, kind, epoch: envelope.epoch.number(), round }
+        Message {
+            from,
+            kind,
+            epoch: envelope.epoch.number(),
+            round,
+        }
     }
 
     pub(crate) fn kind(self) -> MessageKind {
@@ -97,7 +199,11 @@ impl Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (number, member) = self.round;
-        write!(f, "{:?} {number}.{member} of {} at epoch {}", self.kind, self.from, self.epoch)
+        write!(
+            f,
+            "{:?} {number}.{member} of {} at epoch {}",
+            self.kind, self.from, self.epoch
+        )
     }
 }
 
@@ -107,26 +213,63 @@ impl fmt::Display for Note {
             Note::Tick { member } => write!(f, "{member}: tick"),
             Note::Arrived { to, message } => write!(f, "{to}: <- {message}"),
             Note::Sent { to, message, fate } => write!(f, "{}: -> {to} {message}: {fate:?}", message.from),
-            Note::LoginAsked { member, person, token } => {
+            Note::LoginAsked {
+                member,
+                person,
+                token,
+            } => {
                 write!(f, "{member}: user{person} logs in ({token:x})")
             }
-            Note::Routed { member, person, backend, serial, token } => {
-                write!(f, "{member}: user{person} is routed to backend {backend}, hold {serial} ({token:x})")
+            Note::Routed {
+                member,
+                person,
+                backend,
+                serial,
+                token,
+            } => {
+                write!(
+                    f,
+                    "{member}: user{person} is routed to backend {backend}, hold {serial} ({token:x})"
+                )
             }
             Note::Refused { member, person, why } => write!(f, "{member}: user{person} is refused: {why}"),
             Note::LoginLost { member, person } => write!(f, "{member}: user{person} finds nobody"),
-            Note::SessionClosed { member, person, backend, why } => {
-                write!(f, "{member}: session of user{person} on backend {backend} is closed: {why}")
+            Note::SessionClosed {
+                member,
+                person,
+                backend,
+                why,
+            } => {
+                write!(
+                    f,
+                    "{member}: session of user{person} on backend {backend} is closed: {why}"
+                )
             }
             Note::SessionEnded { member, person } => write!(f, "{member}: user{person} logs out"),
-            Note::Byte { member, person, backend } => {
+            Note::Byte {
+                member,
+                person,
+                backend,
+            } => {
                 write!(f, "{member}: user{person} to backend {backend}: a byte")
             }
             Note::Refresh { member, person } => write!(f, "{member}: user{person} is still there"),
-            Note::EvictWanted { member, person, backend, serial } => {
-                write!(f, "{member}: evict user{person} from backend {backend}, hold {serial}")
+            Note::EvictWanted {
+                member,
+                person,
+                backend,
+                serial,
+            } => {
+                write!(
+                    f,
+                    "{member}: evict user{person} from backend {backend}, hold {serial}"
+                )
             }
-            Note::EvictedSaid { member, person, serial } => {
+            Note::EvictedSaid {
+                member,
+                person,
+                serial,
+            } => {
                 write!(f, "{member}: user{person} is evicted, hold {serial}")
             }
             Note::CloseAllWanted { member, term } => write!(f, "{member}: close all, term {term}"),
@@ -135,13 +278,30 @@ impl fmt::Display for Note {
             Note::SaveWanted { member, number } => write!(f, "{member}: save {number}"),
             Note::Saved { member, number } => write!(f, "{member}: saved {number}"),
             Note::SaveFailed { member, is_replaced } => {
-                write!(f, "{member}: save failed{}", if is_replaced { ", another run's record is there" } else { "" })
+                write!(
+                    f,
+                    "{member}: save failed{}",
+                    if is_replaced {
+                        ", another run's record is there"
+                    } else {
+                        ""
+                    }
+                )
             }
             Note::Commanded { member, id, what } => write!(f, "{member}: admin wants {what} ({id})"),
-            Note::Replied { member, id, result, epoch } => {
+            Note::Replied {
+                member,
+                id,
+                result,
+                epoch,
+            } => {
                 write!(f, "{member}: admin is told {result}, epoch {epoch} ({id})")
             }
-            Note::Said { member, event, number } => write!(f, "{member}: {event} {number}"),
+            Note::Said {
+                member,
+                event,
+                number,
+            } => write!(f, "{member}: {event} {number}"),
             Note::Started { member, run, epoch } => write!(f, "{member}: run {run} starts at epoch {epoch}"),
             Note::Died { member, run, why } => write!(f, "{member}: run {run} ends: {why}"),
             Note::FaultBegan { index, kind } => write!(f, "fault {index}, {kind}, begins"),

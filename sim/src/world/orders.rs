@@ -13,24 +13,54 @@ impl World<'_> {
     pub(super) fn change(&self, order: &Order) -> Change {
         let at_unix_s = self.now / (1_000 * MS);
         let key = |person: u32| self.people.person(person).key;
-        let user = |person: u32| UserId { key: key(person), tag: TagId::DEFAULT };
+        let user = |person: u32| UserId {
+            key: key(person),
+            tag: TagId::DEFAULT,
+        };
         match order {
-            Order::AddBackend { backend, vhosts, tag } => Change::AddBackend(new_backend(*backend, *vhosts, tag)),
-            Order::RemoveBackend { backend } => Change::RemoveBackend { ip: backend_ip(*backend) },
-            Order::SetVhosts { backend, vhosts } => Change::SetVhosts { ip: backend_ip(*backend), vhosts: *vhosts },
-            Order::SetTag { backend, tag } => Change::SetTag { ip: backend_ip(*backend), tag: tag.as_str().into() },
-            Order::Up { backend } => Change::Up { ip: backend_ip(*backend), at_unix_s },
-            Order::Down { backend } => Change::Down { ip: backend_ip(*backend), at_unix_s },
-            Order::Flush { backend } => Change::Flush { ip: backend.map(backend_ip) },
-            Order::Move { user, backend } => Change::Move { key: key(*user), ip: backend_ip(*backend) },
-            Order::Unpin { user: person } => Change::Unpin { user: user(*person) },
-            Order::Release { users } => Change::Release { users: users.iter().map(|person| user(*person)).collect() },
-            Order::AddMember { member } => Change::AddMember(self.joining(*member)),
-            Order::RemoveMember { member } => Change::RemoveMember { id: MemberId::from_index(*member as u16) },
-            Order::SetLease { lease_ms } => Change::SetLease { lease: Duration::from_millis(*lease_ms) },
-            Order::SetUserExpire { user_expire_ms } => {
-                Change::SetUserExpire { user_expire: Duration::from_millis(*user_expire_ms) }
+            Order::AddBackend { backend, vhosts, tag } => {
+                Change::AddBackend(new_backend(*backend, *vhosts, tag))
             }
+            Order::RemoveBackend { backend } => Change::RemoveBackend {
+                ip: backend_ip(*backend),
+            },
+            Order::SetVhosts { backend, vhosts } => Change::SetVhosts {
+                ip: backend_ip(*backend),
+                vhosts: *vhosts,
+            },
+            Order::SetTag { backend, tag } => Change::SetTag {
+                ip: backend_ip(*backend),
+                tag: tag.as_str().into(),
+            },
+            Order::Up { backend } => Change::Up {
+                ip: backend_ip(*backend),
+                at_unix_s,
+            },
+            Order::Down { backend } => Change::Down {
+                ip: backend_ip(*backend),
+                at_unix_s,
+            },
+            Order::Flush { backend } => Change::Flush {
+                ip: backend.map(backend_ip),
+            },
+            Order::Move { user, backend } => Change::Move {
+                key: key(*user),
+                ip: backend_ip(*backend),
+            },
+            Order::Unpin { user: person } => Change::Unpin { user: user(*person) },
+            Order::Release { users } => Change::Release {
+                users: users.iter().map(|person| user(*person)).collect(),
+            },
+            Order::AddMember { member } => Change::AddMember(self.joining(*member)),
+            Order::RemoveMember { member } => Change::RemoveMember {
+                id: MemberId::from_index(*member as u16),
+            },
+            Order::SetLease { lease_ms } => Change::SetLease {
+                lease: Duration::from_millis(*lease_ms),
+            },
+            Order::SetUserExpire { user_expire_ms } => Change::SetUserExpire {
+                user_expire: Duration::from_millis(*user_expire_ms),
+            },
         }
     }
 

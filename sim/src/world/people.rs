@@ -30,7 +30,8 @@ impl People {
         let mut persons: Vec<Person> = Vec::with_capacity(count as usize);
         for number in 0..count {
             let name: Arc<str> = format!("user{number}").into();
-            let bits = UserKey::of_expanded(name.as_bytes()).to_bits() ^ entropy.draw(Purpose::Login, 1, u64::from(number));
+            let bits = UserKey::of_expanded(name.as_bytes()).to_bits()
+                ^ entropy.draw(Purpose::Login, 1, u64::from(number));
             let key = match persons.last() {
                 Some(before) if number % 8 == 7 => {
                     UserKey::from_bits(u64::from(before.key.hash()) << 32 | u64::from(bits as u32))
@@ -63,7 +64,9 @@ impl People {
         let second = topology.tag(SECOND_TAG);
         self.persons.iter().flat_map(move |person| {
             let tags = [Some(TagId::DEFAULT), second];
-            tags.into_iter().flatten().map(|tag| UserId { key: person.key, tag })
+            tags.into_iter()
+                .flatten()
+                .map(|tag| UserId { key: person.key, tag })
         })
     }
 }

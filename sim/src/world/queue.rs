@@ -46,7 +46,11 @@ impl Queue {
     pub(crate) fn push(&mut self, at_ns: u64, happening: Happening) {
         let number = self.next_number;
         self.next_number += 1;
-        self.heap.push(Entry { at_ns, number, happening });
+        self.heap.push(Entry {
+            at_ns,
+            number,
+            happening,
+        });
     }
 
     /// When the next thing happens; the end of time when nothing does.

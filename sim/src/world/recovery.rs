@@ -131,9 +131,16 @@ impl World<'_> {
         let topology = &newest.topology;
         let is_there = |voter: &&maildirector::topology::Member| {
             let state = &self.members[usize::from(voter.id.index())];
-            state.storage.kept().is_some_and(|record| record.incarnation == voter.incarnation)
+            state
+                .storage
+                .kept()
+                .is_some_and(|record| record.incarnation == voter.incarnation)
         };
-        let seated = topology.members().filter(|member| member.votes).filter(is_there).count();
+        let seated = topology
+            .members()
+            .filter(|member| member.votes)
+            .filter(is_there)
+            .count();
         if seated < topology.majority() {
             self.mark(Mark::MajorityLost);
             return false;
@@ -149,7 +156,11 @@ impl World<'_> {
             Errand::Command { orders } => orders.iter().any(is_membership),
             _ => false,
         });
-        let wipes = self.plan.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Wipe { .. }));
+        let wipes = self
+            .plan
+            .faults
+            .iter()
+            .any(|fault| matches!(fault.kind, FaultKind::Wipe { .. }));
         let Some(newest) = self.agreement.newest().filter(|_| !changes_members && !wipes) else {
             // Whose votes will count in a moment is not known here: all heal.
             self.mark(Mark::EndedHealed);
@@ -165,11 +176,14 @@ impl World<'_> {
         match self.plan.ending {
             Ending::OthersCutOff => {
                 self.mark(Mark::EndedCutOff);
-                self.network.add(RECOVERY_FAULT, Effect::Cut, &[], |from, to| is_core(from) != is_core(to));
+                self.network.add(RECOVERY_FAULT, Effect::Cut, &[], |from, to| {
+                    is_core(from) != is_core(to)
+                });
             }
             Ending::OthersDeaf => {
                 self.mark(Mark::EndedDeaf);
-                self.network.add(RECOVERY_FAULT, Effect::Cut, &[], |_, to| !is_core(to));
+                self.network
+                    .add(RECOVERY_FAULT, Effect::Cut, &[], |_, to| !is_core(to));
             }
             _ => {
                 self.mark(Mark::EndedStopped);
@@ -226,7 +240,8 @@ impl World<'_> {
             }
             Stage::HoldsEnd => {
                 let bound_ns = holds_end_bound_ns(longest_expire(self.plan));
-                let left: Vec<(u8, usize)> = self.core_runs().map(|(m, run)| (m, self.holds_of(run))).collect();
+                let left: Vec<(u8, usize)> =
+                    self.core_runs().map(|(m, run)| (m, self.holds_of(run))).collect();
                 for (member, holds) in &left {
                     self.check(holds_end(*member, *holds, passed_ns, bound_ns));
                 }
@@ -256,11 +271,14 @@ impl World<'_> {
         let members = topology.members().map(|member| member.id.index() as u8);
         let core = self.recovery.core;
         let is_core = move |member: &u8| core.is_none_or(|core| core >> member & 1 == 1);
-        members.filter(is_core).map(|member| (member, self.members[usize::from(member)].runs().next()))
+        members
+            .filter(is_core)
+            .map(|member| (member, self.members[usize::from(member)].runs().next()))
     }
 
     fn holds_of(&self, run: Option<u32>) -> usize {
-        run.and_then(|run| self.director(run)).map_or(0, |director| director.holds().len())
+        run.and_then(|run| self.director(run))
+            .map_or(0, |director| director.holds().len())
     }
 
     fn are_all_directors_there(&self) -> bool {
@@ -287,7 +305,11 @@ impl World<'_> {
             if !director.is_serving() {
                 core.not_serving.push(member);
             }
-            core.frozen += self.people.users(topology).filter(|user| director.is_frozen(*user)).count();
+            core.frozen += self
+                .people
+                .users(topology)
+                .filter(|user| director.is_frozen(*user))
+                .count();
             core.waiting += director.limits_used().waiting_logins;
         }
         core.unanswered = self.recovery.probes_open
@@ -316,7 +338,10 @@ impl World<'_> {
             let id = maildirector::topology::MemberId::from_index(u16::from(*member));
             topology.member(id).is_some_and(|member| member.serves)
         };
-        self.core_runs().map(|(member, _)| member).filter(serves).collect()
+        self.core_runs()
+            .map(|(member, _)| member)
+            .filter(serves)
+            .collect()
     }
 
     /// Commands that were not carried out are given again.
@@ -340,7 +365,13 @@ impl World<'_> {
         }
         let bits = self.entropy.draw(Purpose::Retry, 2, u64::from(login.number));
         let at_ns = self.now + 100 * MS + below(bits, 100 * MS);
-        self.push(at_ns, Happening::ProbeIsRetried { member: login.member, person: login.person });
+        self.push(
+            at_ns,
+            Happening::ProbeIsRetried {
+                member: login.member,
+                person: login.person,
+            },
+        );
     }
 
     pub(super) fn probe_is_retried(&mut self, member: u8, person: u32) {
@@ -374,7 +405,10 @@ impl World<'_> {
                     && self.recovery.may_be_asked(session.member)
                     && (session.door == Door::Refreshing || self.director(session.run).is_some())
             };
-            let mut backends = sessions.iter().filter(counts).map(|slot| self.doors.session(*slot).backend_number);
+            let mut backends = sessions
+                .iter()
+                .filter(counts)
+                .map(|slot| self.doors.session(*slot).backend_number);
             let first = backends.next();
             backends.any(|backend| Some(backend) != first)
         };
@@ -394,5 +428,11 @@ impl World<'_> {
 }
 
 fn probe_of(person: u32) -> Wish {
-    Wish { person, is_second_tag: false, session_ns: 3_000 * MS, tries: 0, is_probe: true }
+    Wish {
+        person,
+        is_second_tag: false,
+        session_ns: 3_000 * MS,
+        tries: 0,
+        is_probe: true,
+    }
 }

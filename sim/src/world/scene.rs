@@ -97,7 +97,14 @@ impl<'p> World<'p> {
             Some(Bug::Rule(rule)) => (None, Rules::breaking(rule)),
             Some(Bug::World(bug)) => (Some(bug), Rules::default()),
         };
-        let rate = |ppm: i32| i64::from(ppm) * if bug == Some(WorldBug::DriftBeyondBound) { 20 } else { 1 };
+        let rate = |ppm: i32| {
+            i64::from(ppm)
+                * if bug == Some(WorldBug::DriftBeyondBound) {
+                    20
+                } else {
+                    1
+                }
+        };
         let member = |m: &crate::knobs::MemberKnobs| {
             let clock = Clock::new(m.clock_offset_ms * MS, rate(m.clock_ppm));
             Member::new(clock, m.wrong_configuration_until_ms > 0)
@@ -151,16 +158,22 @@ impl<'p> World<'p> {
     fn schedule(&mut self) {
         let plan = self.plan;
         for (member, m) in (0..).zip(&plan.knobs.members) {
-            self.queue.push(m.starts_at_ms * MS, Happening::MemberStarts { member });
+            self.queue
+                .push(m.starts_at_ms * MS, Happening::MemberStarts { member });
             if m.wrong_configuration_until_ms > 0 {
                 let at_ns = m.wrong_configuration_until_ms.max(m.starts_at_ms + 1) * MS;
-                self.queue.push(at_ns, Happening::ConfigurationIsMended { member });
+                self.queue
+                    .push(at_ns, Happening::ConfigurationIsMended { member });
             }
         }
         for (index, fault) in (0..).zip(&plan.faults) {
             if fault.from_ms < plan.duration_ms {
-                self.queue.push(fault.from_ms * MS, Happening::FaultBegins { index });
-                self.queue.push(fault.to_ms.max(fault.from_ms) * MS, Happening::FaultEnds { index });
+                self.queue
+                    .push(fault.from_ms * MS, Happening::FaultBegins { index });
+                self.queue.push(
+                    fault.to_ms.max(fault.from_ms) * MS,
+                    Happening::FaultEnds { index },
+                );
             }
         }
         for (index, work) in (0..).zip(&plan.work) {
@@ -199,9 +212,12 @@ impl<'p> World<'p> {
     pub(crate) fn outcome(mut self) -> Outcome {
         let verdict = match self.broken.take() {
             None => Verdict::Ok,
-            Some((Broken { invariant, words }, at_ns, event)) => {
-                Verdict::Violation { invariant, words, at_ns, event }
-            }
+            Some((Broken { invariant, words }, at_ns, event)) => Verdict::Violation {
+                invariant,
+                words,
+                at_ns,
+                event,
+            },
         };
         self.counters.epochs = self.agreement.epochs().len() as u64;
         Outcome {

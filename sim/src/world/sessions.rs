@@ -29,7 +29,8 @@ impl World<'_> {
                 !session.is_fenced && director.is_some_and(|director| director.may_forward(local))
             }
         };
-        let is_awake = session.door == Door::Refreshing || self.members[usize::from(session.member)].paused == 0;
+        let is_awake =
+            session.door == Door::Refreshing || self.members[usize::from(session.member)].paused == 0;
         Seen {
             member: session.member,
             backend: session.backend_number,
@@ -66,20 +67,30 @@ impl World<'_> {
     fn side(&self, session: &Session) -> Side<'_> {
         let director = self.director(session.run);
         let is_closing = |director: &Director| {
-            director.holds().find(session.user).is_none_or(|hold| hold.is_evicting || hold.backend != session.backend)
+            director
+                .holds()
+                .find(session.user)
+                .is_none_or(|hold| hold.is_evicting || hold.backend != session.backend)
         };
         Side {
             member: session.member,
             backend: session.backend,
-            topology: director.filter(|director| !is_closing(director)).map(|director| &**director.topology()),
+            topology: director
+                .filter(|director| !is_closing(director))
+                .map(|director| &**director.topology()),
         }
     }
 
     pub(super) fn schedule_byte(&mut self, session: u32, number: u32) {
         let count = self.doors.session(session).bytes;
         let gap_ns = self.knobs().session_ms * MS / 2 << count.min(4);
-        let bits = self.entropy.draw(Purpose::Byte, u64::from(number), u64::from(count));
-        self.push(self.now + 1_000 + below(bits, gap_ns + 1), Happening::ByteComes { session, number });
+        let bits = self
+            .entropy
+            .draw(Purpose::Byte, u64::from(number), u64::from(count));
+        self.push(
+            self.now + 1_000 + below(bits, gap_ns + 1),
+            Happening::ByteComes { session, number },
+        );
     }
 
     pub(super) fn byte_comes(&mut self, slot: u32, number: u32) {
@@ -101,7 +112,11 @@ impl World<'_> {
             return;
         }
         self.counters.bytes_forwarded += 1;
-        self.note(Note::Byte { member, person, backend });
+        self.note(Note::Byte {
+            member,
+            person,
+            backend,
+        });
         self.session_forwards(slot, is_unasked);
         self.served(run, door);
     }
@@ -123,16 +138,33 @@ impl World<'_> {
         let Some(session) = self.doors.find(slot, number).cloned() else {
             return;
         };
-        let Session { run, member, person, user, serial, .. } = session;
+        let Session {
+            run,
+            member,
+            person,
+            user,
+            serial,
+            ..
+        } = session;
         if session.door == Door::Refreshing {
             self.close(slot, "the client goes");
             return;
         }
-        if self.is_put_off(member, Happening::SessionEnds { session: slot, number }) {
+        if self.is_put_off(
+            member,
+            Happening::SessionEnds {
+                session: slot,
+                number,
+            },
+        ) {
             return;
         }
         self.close(slot, "the client goes");
-        let is_evicting = self.doors.evictions.iter().any(|e| e.is_pending && e.run == run && e.serial == serial);
+        let is_evicting = self
+            .doors
+            .evictions
+            .iter()
+            .any(|e| e.is_pending && e.run == run && e.serial == serial);
         if session.is_fenced || is_evicting {
             return;
         }
@@ -167,10 +199,18 @@ impl World<'_> {
     /// A refreshing door says now and then that a user is there, as long as he is.
     pub(super) fn refresh_while_there(&mut self, member: u8, person: u32, user: UserId) {
         let refreshers = &mut self.doors.refreshers;
-        if refreshers.iter().any(|r| r.is_on && r.member == member && r.user == user) {
+        if refreshers
+            .iter()
+            .any(|r| r.is_on && r.member == member && r.user == user)
+        {
             return;
         }
-        let refresher = Refresher { is_on: true, member, person, user };
+        let refresher = Refresher {
+            is_on: true,
+            member,
+            person,
+            user,
+        };
         let slot = match refreshers.iter().position(|r| !r.is_on) {
             Some(slot) => {
                 refreshers[slot] = refresher;
@@ -181,13 +221,22 @@ impl World<'_> {
                 refreshers.len() - 1
             }
         };
-        let bits = self.entropy.draw(Purpose::Refresh, u64::from(member), self.events);
+        let bits = self
+            .entropy
+            .draw(Purpose::Refresh, u64::from(member), self.events);
         let at_ns = self.now + 1 + below(bits, self.refresh_every_ns);
-        self.push(at_ns, Happening::RefreshIsDue { refresher: slot as u32 });
+        self.push(
+            at_ns,
+            Happening::RefreshIsDue {
+                refresher: slot as u32,
+            },
+        );
     }
 
     pub(super) fn refresh_is_due(&mut self, slot: u32) {
-        let Refresher { member, person, user, .. } = self.doors.refreshers[slot as usize];
+        let Refresher {
+            member, person, user, ..
+        } = self.doors.refreshers[slot as usize];
         let is_there = self.doors.of_person(person).iter().any(|session| {
             let session = self.doors.session(*session);
             session.member == member && session.user == user && session.door == Door::Refreshing
@@ -196,7 +245,10 @@ impl World<'_> {
             self.doors.refreshers[slot as usize].is_on = false;
             return;
         }
-        self.push(self.now + self.refresh_every_ns, Happening::RefreshIsDue { refresher: slot });
+        self.push(
+            self.now + self.refresh_every_ns,
+            Happening::RefreshIsDue { refresher: slot },
+        );
         let state = &self.members[usize::from(member)];
         if state.paused > 0 {
             return;
@@ -210,13 +262,24 @@ impl World<'_> {
     /// How long the doors of this member take to close something.
     fn closing_ns(&self, member: u8, is_refreshing: bool, is_exact: bool) -> u64 {
         let index = usize::from(member);
-        let bits = self.entropy.draw(Purpose::Closing, u64::from(member), self.events);
+        let bits = self
+            .entropy
+            .draw(Purpose::Closing, u64::from(member), self.events);
         let knobs = &self.knobs().members[index];
         // As late as it may be by any clock within the bound.
-        let bound_ns = knobs.close_bound_ms * MS / 1_000_000 * (1_000_000 - u64::from(self.knobs().drift_ppm));
-        let kick_ns = if is_refreshing { below(bits, bound_ns + 1) } else { 0 };
+        let bound_ns =
+            knobs.close_bound_ms * MS / 1_000_000 * (1_000_000 - u64::from(self.knobs().drift_ppm));
+        let kick_ns = if is_refreshing {
+            below(bits, bound_ns + 1)
+        } else {
+            0
+        };
         let slow_ns = self.members[index].evict_slow_ns;
-        let slow_ns = if is_exact && slow_ns > 0 { below(bits, slow_ns + 1) } else { 0 };
+        let slow_ns = if is_exact && slow_ns > 0 {
+            below(bits, slow_ns + 1)
+        } else {
+            0
+        };
         kick_ns.max(slow_ns)
     }
 
@@ -231,7 +294,12 @@ impl World<'_> {
             return;
         };
         self.counters.evictions += 1;
-        self.note(Note::EvictWanted { member, person, backend: backend.index(), serial });
+        self.note(Note::EvictWanted {
+            member,
+            person,
+            backend: backend.index(),
+            serial,
+        });
         let mut doors = (false, false);
         for slot in self.doors.of_person(person) {
             let session = self.doors.session(*slot);
@@ -245,8 +313,15 @@ impl World<'_> {
         if self.bug == Some(WorldBug::EvictionConfirmedEarly) && (doors.0 || doors.1) {
             closing_ns += 300 * MS;
         }
-        let eviction =
-            self.doors.evict(Eviction { number, is_pending: true, run, person, user, backend, serial });
+        let eviction = self.doors.evict(Eviction {
+            number,
+            is_pending: true,
+            run,
+            person,
+            user,
+            backend,
+            serial,
+        });
         if closing_ns == 0 {
             self.eviction_is_done(eviction, number);
             return;
@@ -255,7 +330,10 @@ impl World<'_> {
         if self.bug == Some(WorldBug::EvictionConfirmedEarly) {
             self.push(self.now + 1_000, Happening::EvictedIsSaid { eviction, number });
         }
-        self.push(self.now + closing_ns, Happening::EvictionIsDone { eviction, number });
+        self.push(
+            self.now + closing_ns,
+            Happening::EvictionIsDone { eviction, number },
+        );
     }
 
     pub(super) fn eviction_is_done(&mut self, slot: u32, number: u32) {
@@ -263,7 +341,14 @@ impl World<'_> {
         if eviction.number != number || !eviction.is_pending {
             return;
         }
-        let Eviction { run, person, user, backend, serial, .. } = eviction;
+        let Eviction {
+            run,
+            person,
+            user,
+            backend,
+            serial,
+            ..
+        } = eviction;
         let member = self.runs[run as usize].member;
         let mut at = 0;
         while let Some(&slot) = self.doors.of_person(person).get(at) {
@@ -283,7 +368,13 @@ impl World<'_> {
             self.evicted(eviction);
             return;
         }
-        self.push(self.now + 1_000, Happening::EvictedIsSaid { eviction: slot, number });
+        self.push(
+            self.now + 1_000,
+            Happening::EvictedIsSaid {
+                eviction: slot,
+                number,
+            },
+        );
     }
 
     pub(super) fn evicted_is_said(&mut self, slot: u32, number: u32) {
@@ -292,7 +383,13 @@ impl World<'_> {
             return;
         }
         let member = self.runs[eviction.run as usize].member;
-        if self.is_put_off(member, Happening::EvictedIsSaid { eviction: slot, number }) {
+        if self.is_put_off(
+            member,
+            Happening::EvictedIsSaid {
+                eviction: slot,
+                number,
+            },
+        ) {
             return;
         }
         if self.bug != Some(WorldBug::EvictionConfirmedEarly) {
@@ -302,19 +399,35 @@ impl World<'_> {
     }
 
     fn evicted(&mut self, eviction: Eviction) {
-        let Eviction { run, person, user, serial, .. } = eviction;
+        let Eviction {
+            run,
+            person,
+            user,
+            serial,
+            ..
+        } = eviction;
         let member = self.runs[run as usize].member;
-        self.note(Note::EvictedSaid { member, person, serial });
+        self.note(Note::EvictedSaid {
+            member,
+            person,
+            serial,
+        });
         self.give(run, Input::Evicted { user, serial }, Some(user));
     }
 
     pub(super) fn close_all_wanted(&mut self, run: u32, term: u32) {
         let member = self.runs[run as usize].member;
-        if self.runs[run as usize].closing.is_some_and(|closing| closing.term == term) {
+        if self.runs[run as usize]
+            .closing
+            .is_some_and(|closing| closing.term == term)
+        {
             return;
         }
         self.note(Note::CloseAllWanted { member, term });
-        self.runs[run as usize].closing = Some(Closing { term, demanded_ns: self.now });
+        self.runs[run as usize].closing = Some(Closing {
+            term,
+            demanded_ns: self.now,
+        });
         let mut doors = (false, false);
         for at in 0..self.doors.of_member(member).len() {
             let slot = self.doors.of_member(member)[at];
@@ -337,11 +450,15 @@ impl World<'_> {
 
     pub(super) fn close_all_is_done(&mut self, run: u32, term: u32) {
         let member = self.runs[run as usize].member;
-        let Some(closing) = self.runs[run as usize].closing.filter(|closing| closing.term == term) else {
+        let Some(closing) = self.runs[run as usize]
+            .closing
+            .filter(|closing| closing.term == term)
+        else {
             return;
         };
         self.close_where(member, "all closed", |session| {
-            (session.door == Door::Refreshing || session.run == run) && session.opened_ns <= closing.demanded_ns
+            (session.door == Door::Refreshing || session.run == run)
+                && session.opened_ns <= closing.demanded_ns
         });
         self.push(self.now + 1_000, Happening::AllClosedIsSaid { run, term });
     }
@@ -371,6 +488,8 @@ impl World<'_> {
     }
 
     pub(super) fn stray_is_closed(&mut self, member: u8, person: u32) {
-        self.close_where(member, "stray", |session| session.door == Door::Refreshing && session.person == person);
+        self.close_where(member, "stray", |session| {
+            session.door == Door::Refreshing && session.person == person
+        });
     }
 }

@@ -54,7 +54,12 @@ impl Storage {
     pub(crate) fn save(&mut self, run: u32, number: u64, record: Arc<Record>) -> Option<u32> {
         let id = self.next_id;
         self.next_id += 1;
-        let write = Write { run, number, id, record };
+        let write = Write {
+            run,
+            number,
+            id,
+            record,
+        };
         if self.writing.is_none() {
             self.writing = Some(write);
             return Some(id);
@@ -97,7 +102,11 @@ impl Storage {
             CrashedWrite::Landed => self.put(write.record),
             CrashedWrite::Torn => {
                 // The head of the record made it, its tail reads as zeroes.
-                let record = Record { promised: None, accepted: None, ..(*write.record).clone() };
+                let record = Record {
+                    promised: None,
+                    accepted: None,
+                    ..(*write.record).clone()
+                };
                 self.torn = Some(Arc::new(record));
             }
         }
@@ -107,7 +116,11 @@ impl Storage {
     /// Everything is gone.
     pub(crate) fn wipe(&mut self) {
         let (version, next_id) = (self.version + 1, self.next_id);
-        *self = Storage { version, next_id, ..Storage::default() };
+        *self = Storage {
+            version,
+            next_id,
+            ..Storage::default()
+        };
     }
 
     fn put(&mut self, record: Arc<Record>) {

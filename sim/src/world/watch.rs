@@ -12,8 +12,8 @@ use super::people::SECOND_TAG;
 use super::scene::{MS, World};
 use crate::bug::WorldBug;
 use crate::checkers::{
-    Broken, Usage, at_two_epochs, frozen_where_moved, hold_where_placed, login_wait, spread_by_weight,
-    within_limits,
+    Broken, Usage, answers_only_grow, at_two_epochs, frozen_where_moved, hold_where_placed, login_wait,
+    spread_by_weight, within_limits,
 };
 use crate::entropy::Purpose;
 use crate::knobs::PolicyKnob;
@@ -81,8 +81,14 @@ impl World<'_> {
         };
         let committed = director.committed().clone();
         self.newest = self.newest.max(committed.epoch());
-        let result = self.agreement.installed(member, &committed);
-        self.check(result.map(|_| ()));
+        let is_first = self.agreement.installed(member, &committed);
+        if is_first == Ok(true)
+            && let Some((_, before)) = self.agreement.epochs().range(..committed.epoch()).next_back()
+        {
+            let result = answers_only_grow(before, &committed);
+            self.check(result);
+        }
+        self.check(is_first.map(|_| ()));
     }
 
     pub(super) fn look_at_holds(&mut self, run: u32) {
@@ -91,14 +97,18 @@ impl World<'_> {
             return;
         };
         let topology = director.topology();
-        let result = director.holds().iter().try_for_each(|hold| hold_where_placed(member, &hold, topology));
+        let result = director
+            .holds()
+            .iter()
+            .try_for_each(|hold| hold_where_placed(member, &hold, topology));
         self.check(result);
     }
 
     fn is_live(&self, run: u32) -> bool {
         let member = self.runs[run as usize].member;
         let local = self.local(member);
-        self.director(run).is_some_and(|director| director.lease_until().is_some_and(|until| until > local))
+        self.director(run)
+            .is_some_and(|director| director.lease_until().is_some_and(|until| until > local))
     }
 
     /// This run has got a lease or another epoch: how does it stand to the others with leases?
@@ -119,11 +129,16 @@ impl World<'_> {
             }
             let id = |director: &Director| director.me().index() as u8;
             let mut result = at_two_epochs((id(one), one.epoch()), (id(two), two.epoch()));
-            let (older, newer) = if one.epoch() < two.epoch() { (one, two) } else { (two, one) };
+            let (older, newer) = if one.epoch() < two.epoch() {
+                (one, two)
+            } else {
+                (two, one)
+            };
             if result.is_ok() {
                 let users = self.people.users(newer.topology());
-                let is_frozen =
-                    |user| older.is_frozen(user) || older.holds().find(user).is_some_and(|hold| hold.is_evicting);
+                let is_frozen = |user| {
+                    older.is_frozen(user) || older.holds().find(user).is_some_and(|hold| hold.is_evicting)
+                };
                 result = frozen_where_moved(id(older), older.topology(), newer.topology(), users, is_frozen);
             }
             self.mark(Mark::TwoEpochsServe);
@@ -139,11 +154,15 @@ impl World<'_> {
         };
         let placed = director.topology().place(user);
         if placed != Some(backend) {
-            let words = format!("member {member} routes {user} to {backend}, its topology places him on {placed:?}");
+            let words =
+                format!("member {member} routes {user} to {backend}, its topology places him on {placed:?}");
             self.check(Err(Broken::new(Invariant::Holds, words)));
         }
         self.served(run, Door::Exact);
-        if self.director(run).is_some_and(|director| director.epoch() < self.newest) {
+        if self
+            .director(run)
+            .is_some_and(|director| director.epoch() < self.newest)
+        {
             self.route_is_not_overtaken(run, user);
         }
     }
@@ -194,7 +213,8 @@ impl World<'_> {
         let Some(director) = self.director(run) else {
             return;
         };
-        let result = self.leases[run as usize].serves(member, director.epoch(), director.lease_until(), local);
+        let result =
+            self.leases[run as usize].serves(member, director.epoch(), director.lease_until(), local);
         self.check(result);
     }
 
@@ -280,7 +300,9 @@ impl World<'_> {
         let is_there = |slot: &u32| self.doors.session(*slot).door == Door::Refreshing;
         if self.doors.of_member(member).iter().any(is_there) {
             self.mark(Mark::GuardStopped);
-            self.close_where(member, "stopped by the guard", |session| session.door == Door::Refreshing);
+            self.close_where(member, "stopped by the guard", |session| {
+                session.door == Door::Refreshing
+            });
         }
     }
 
@@ -292,7 +314,10 @@ impl World<'_> {
             let Some(director) = self.director(run) else {
                 continue;
             };
-            let usage = Usage { member: director.me().index() as u8, used: director.limits_used() };
+            let usage = Usage {
+                member: director.me().index() as u8,
+                used: director.limits_used(),
+            };
             let result = within_limits(usage, &self.limits);
             self.check(result);
         }
@@ -334,7 +359,11 @@ impl World<'_> {
     pub(super) fn said(&mut self, member: u8, event: &maildirector::director::Event) {
         let (mark, name, number) = super::said::read(event);
         self.mark(mark);
-        self.note(Note::Said { member, event: name, number });
+        self.note(Note::Said {
+            member,
+            event: name,
+            number,
+        });
         if let maildirector::director::Event::Evicting { user, why } = event
             && self.is_faultless
             && let Some(person) = self.people.of_key(user.key)

@@ -1,0 +1,61 @@
+//! Putting a plan together.
+
+use super::{faults, knobs, moments::Moments, work};
+use crate::entropy::{Entropy, Purpose};
+use crate::plan::{Ending, FORMAT, Plan};
+
+/// The plan of a seed.
+pub(crate) fn plan(seed: u64) -> Plan {
+    let entropy = Entropy::new(seed);
+    let mut stream = entropy.stream(Purpose::Knobs);
+    let knobs = knobs::draw(&mut stream);
+    let duration_ms = *stream.pick(&[12_000, 20_000, 30_000, 30_000, 40_000]);
+    let ending = *stream.pick(&[
+        Ending::AllHeal,
+        Ending::AllHeal,
+        Ending::AllHeal,
+        Ending::OthersCutOff,
+        Ending::OthersDeaf,
+        Ending::OthersStopped,
+    ]);
+    let moments = Moments::draw(&mut stream, &knobs, duration_ms);
+    let work = work::draw(&mut entropy.stream(Purpose::Work), &knobs, &moments);
+    let faults = faults::draw(
+        &mut entropy.stream(Purpose::Faults),
+        &knobs,
+        &moments,
+        work::changes_members(&work),
+    );
+    Plan {
+        format: FORMAT,
+        note: String::new(),
+        expect: None,
+        seed,
+        duration_ms,
+        ending,
+        knobs,
+        faults,
+        work,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_gives_a_plan_that_a_world_can_be_made_of() {
+        for seed in 0..2_000 {
+            let plan = plan(seed);
+            plan.check()
+                .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            assert!(plan.faults.iter().all(|fault| fault.from_ms <= fault.to_ms));
+        }
+    }
+
+    #[test]
+    fn a_seed_always_gives_the_same_plan() {
+        assert_eq!(plan(77), plan(77));
+        assert_ne!(plan(77), plan(78));
+    }
+}

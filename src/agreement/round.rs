@@ -36,6 +36,20 @@ impl Noted {
         }
     }
 
+    /// Another statement of the same voter in the same ballot. Who must be waited for is in both: a lease that only the
+    /// later one names was granted after the acceptance, and so to who had confirmed. Without this, a director that
+    /// confirmed but can't reach the coordinator would be waited for anew with each of its renewals.
+    fn narrow(&mut self, later: &Noted) {
+        self.leases.retain_mut(|(member, boot, until)| {
+            let again = later.leases.iter().find(|(m, b, _)| m == member && b == boot);
+            again.is_some_and(|(.., later)| {
+                *until = (*until).min(*later);
+                true
+            })
+        });
+        self.grace_until = self.grace_until.min(later.grace_until);
+    }
+
     /// When nobody can be serving any more of whom this voter knew, but those for whom `is_bound` holds.
     pub fn clear_at(&self, is_bound: impl Fn(MemberId, Boot) -> bool) -> Instant {
         let leases = self
@@ -190,7 +204,10 @@ impl Round {
     /// A voter accepted in this ballot.
     pub fn accepted(&mut self, voter: MemberId, noted: Noted) {
         if let Phase::Proposing { accepted, .. } = &mut self.phase {
-            accepted.insert(voter, noted);
+            accepted
+                .entry(voter)
+                .and_modify(|known| known.narrow(&noted))
+                .or_insert(noted);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What one voter has promised, accepted and granted. Sending and saving are left to the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Voter {
     promised: Option<Ballot>,
     accepted: Option<(Ballot, Arc<Value>)>,
     notes: BTreeMap<(MemberId, Boot), Instant>,
+    /// Runs whose askings named the accepted value as confirmed.
+    confirmed: BTreeSet<(MemberId, Boot)>,
     grace_until: Instant,
 }
 
@@ -75,6 +77,9 @@ impl Voter {
             if !has_confirmed && self.rules.keep(Rule::GrantOnlyToConfirmed) {
                 return Verdict::Lacks(Arc::clone(value));
             }
+            if confirmed.contains(&value.id) {
+                self.confirmed.insert((director, boot));
+            }
         }
         if self.notes.len() >= NOTES_MAX {
             self.notes.retain(|_, until| *until > now);
@@ -103,6 +108,7 @@ impl Voter {
         self.promised = Some(ballot);
         if is_raised && !self.rules.keep(Rule::AcceptedOutlivesPromise) {
             self.accepted = None;
+            self.confirmed.clear();
         }
         Ok(self.accepted.clone())
     }
@@ -117,6 +123,13 @@ impl Voter {
         if self.rules.keep(Rule::AcceptingRaisesThePromise) {
             self.promised = Some(ballot);
         }
+        if self
+            .accepted
+            .as_ref()
+            .is_none_or(|(_, known)| known.id != value.id)
+        {
+            self.confirmed.clear();
+        }
         self.accepted = Some((ballot, Arc::clone(value)));
         Ok(())
     }
@@ -125,16 +138,17 @@ impl Voter {
     pub fn installed(&mut self) {
         self.promised = None;
         self.accepted = None;
+        self.confirmed.clear();
     }
 
-    /// Every lease that may still be in use, and what is left of the grace.
+    /// Every lease that may still be in use, and what is left of the grace. Left out are runs that told this voter that
+    /// they have confirmed the value accepted here: the coordinator may not hear them, and need not.
     pub fn statement(&self, is_member: impl Fn(MemberId) -> bool, now: Instant) -> Statement {
         let leases = self
             .notes
             .iter()
-            .filter(|((member, _), until)| {
-                **until > now && (is_member(*member) || self.rules.keep(Rule::FormerMembersAreWaitedFor))
-            })
+            .filter(|(run, until)| **until > now && !self.confirmed.contains(run))
+            .filter(|((member, _), _)| is_member(*member) || self.rules.keep(Rule::FormerMembersAreWaitedFor))
             .map(|((member, boot), until)| Stated {
                 member: *member,
                 boot: *boot,

@@ -96,7 +96,8 @@ impl Director {
         self.settle(now, out);
     }
 
-    /// When [`Input::Tick`] is due; `None` once the machine has halted.
+    /// When [`Input::Tick`] is due; `None` while nothing is due until something arrives. Ask [`Director::is_halted`] for the
+    /// end.
     pub fn next_wakeup(&self) -> Option<Instant> {
         if self.disk.is_halted {
             return None;

@@ -222,3 +222,16 @@ fn a_grace_is_waited_for_whoever_confirms() {
     round.confirmed(id(1), boot(1), ValueId(ballot(2)));
     assert_eq!(round.commits_at(2), Some(NOW.plus(stretched(SECOND * 4, DRIFT))));
 }
+
+#[test]
+fn leases_renewed_after_the_acceptance_are_not_waited_for() {
+    let mut round = proposing();
+    round.accepted(id(1), stated(&[(3, 5)], 0));
+    round.accepted(id(2), stated(&[(3, 5)], 0));
+    let first = round.commits_at(2);
+    round.accepted(id(1), stated(&[(3, 9), (2, 9)], 0));
+    assert_eq!(round.commits_at(2), first);
+    round.accepted(id(1), stated(&[(2, 9)], 0));
+    round.accepted(id(2), stated(&[], 0));
+    assert!(round.commits_at(2).is_some_and(|at| at <= NOW));
+}

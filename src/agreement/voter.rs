@@ -48,6 +48,7 @@ impl Voter {
             promised,
             accepted,
             notes: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
             grace_until: Instant::ORIGIN,
         }
     }

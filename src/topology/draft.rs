@@ -75,7 +75,6 @@ impl Draft {
         if !self.pin_edits.is_empty() {
             table.pins = Arc::new(Pins::from_sorted(self.pin_edits.applied(&base.pins)));
         }
-        table.lease_before = base.timing.lease;
         let tags = table.tags.names().len();
         let rings = self
             .base

@@ -27,6 +27,7 @@ use super::{
 pub(super) struct PartsView<'a> {
     epoch: Epoch,
     timing: Timing,
+    lease_begun: Duration,
     lease_before: Duration,
     members: Vec<&'a Member>,
     tags: &'a [Box<str>],
@@ -41,6 +42,7 @@ impl<'a> PartsView<'a> {
         PartsView {
             epoch: table.epoch,
             timing: table.timing,
+            lease_begun: table.lease_begun,
             lease_before: table.lease_before,
             members: table.members.values().collect(),
             tags: table.tags.names(),
@@ -58,6 +60,7 @@ impl<'a> PartsView<'a> {
 pub(super) struct Parts {
     epoch: Epoch,
     timing: Timing,
+    lease_begun: Duration,
     lease_before: Duration,
     members: Vec<Member>,
     tags: Vec<Box<str>>,
@@ -97,12 +100,14 @@ pub enum TopologyError {
 impl Parts {
     pub(super) fn into_table(self) -> Result<Table, TopologyError> {
         self.timing.check()?;
+        check_lease(self.lease_begun)?;
         check_lease(self.lease_before)?;
         HashFormat::parse(&self.hash_format).map_err(ChangeError::from)?;
         let tags = tags(&self.tags)?;
         let table = Table {
             epoch: self.epoch,
             timing: self.timing,
+            lease_begun: self.lease_begun,
             lease_before: self.lease_before,
             members: Arc::new(members(self.members)?),
             backends: Arc::new(backends(self.backends, &tags, self.next_backend)?),

@@ -15,7 +15,9 @@ use super::{Backend, BackendId, ChangeError, Counted, Epoch, Member, MemberId, N
 pub(super) struct Table {
     pub(super) epoch: Epoch,
     pub(super) timing: Timing,
-    /// The lease of the epoch before, which may still run.
+    /// The lease that this epoch began with, whatever a change has set since.
+    pub(super) lease_begun: Duration,
+    /// The lease that the epoch before began with, which may still run.
     pub(super) lease_before: Duration,
     pub(super) members: Arc<BTreeMap<MemberId, Member>>,
     pub(super) tags: Arc<Tags>,

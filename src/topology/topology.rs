@@ -57,6 +57,7 @@ impl Topology {
         let mut table = Table {
             epoch: Epoch::ZERO,
             timing: seed.timing,
+            lease_begun: seed.timing.lease,
             lease_before: seed.timing.lease,
             members: Arc::new(members(seed.members)?),
             tags: Arc::new(Tags::new()),
@@ -91,6 +92,8 @@ impl Topology {
     pub fn advanced(&self, pins: &[(UserId, BackendId)]) -> Topology {
         let mut table = self.table.clone();
         table.epoch = table.epoch.next();
+        table.lease_before = table.lease_begun;
+        table.lease_begun = table.timing.lease;
         let belongs =
             |&&(user, to): &&(UserId, BackendId)| self.backend(to).is_some_and(|b| b.tag == user.tag);
         let added: BTreeMap<_, _> = pins
@@ -144,7 +147,11 @@ impl Topology {
 
     /// The longest lease that may still run: the larger of this epoch's and of the one before.
     pub fn lease_wait(&self) -> Duration {
-        self.table.timing.lease.max(self.table.lease_before)
+        self.table
+            .timing
+            .lease
+            .max(self.table.lease_begun)
+            .max(self.table.lease_before)
     }
 
     /// Where the user belongs: his pin if he has one, else where the ring of his tag sends him. None

@@ -152,6 +152,13 @@ proptest! {
     }
 
     #[test]
+    fn a_draft_without_changes_is_its_base(base in any_topology()) {
+        let (same, moves) = Draft::of(&base).finish();
+        prop_assert_eq!(same, base);
+        prop_assert!(moves.is_empty());
+    }
+
+    #[test]
     fn a_batch_that_fails_changes_nothing(
         base in any_topology(),
         first in vec(any_change(), 0..4),

@@ -262,21 +262,29 @@ fn unpinning_moves_the_user_and_releasing_does_not() {
 }
 
 #[test]
-fn a_new_lease_waits_for_the_longer_of_itself_and_the_one_before() {
+fn while_the_lease_changes_waits_use_the_longest_that_may_run() {
     let base = three_backends();
-    let shorter = Change::SetLease {
-        lease: Duration::from_secs(2),
+    let lease = |seconds| Change::SetLease {
+        lease: Duration::from_secs(seconds),
     };
-    let (next, _) = changed(&base, &[shorter]);
-    let next = next.advanced(&[]);
-    assert_eq!(next.timing().lease, Duration::from_secs(2));
-    assert_eq!(next.lease_wait(), Duration::from_secs(5));
-    let longer = Change::SetUserExpire {
+    let wait = |topology: &Topology| topology.lease_wait().as_secs();
+    // Two drafts of one epoch, the second on the first: leases of 5 s were granted, none of 2 s.
+    let (shorter, _) = changed(&base, &[lease(2)]);
+    let (shortest, _) = changed(&shorter, &[lease(1)]);
+    assert_eq!((wait(&base), wait(&shorter), wait(&shortest)), (5, 5, 5));
+    let first = shortest.advanced(&[]);
+    let second = first.advanced(&[]);
+    assert_eq!(first.timing().lease, Duration::from_secs(1));
+    assert_eq!((wait(&first), wait(&second)), (5, 1));
+    let longer = changed(&second, &[lease(9)]).0.advanced(&[]);
+    assert_eq!((wait(&longer), wait(&longer.advanced(&[]))), (9, 9));
+    let expire = Change::SetUserExpire {
         user_expire: Duration::from_secs(60),
     };
-    let (after, _) = changed(&next, &[longer]);
-    assert_eq!(after.lease_wait(), Duration::from_secs(2));
-    assert_eq!(after.timing().user_expire, Duration::from_secs(60));
+    assert_eq!(
+        changed(&base, &[expire]).0.timing().user_expire,
+        Duration::from_secs(60)
+    );
 }
 
 #[test]

@@ -28,9 +28,10 @@ fn ids_go_on_where_they_stood() {
 #[test]
 fn every_broken_rule_is_refused() {
     let limit = u32::MAX;
-    let cases: [(&str, Value, &str); 22] = [
+    let cases: [(&str, Value, &str); 23] = [
         ("/timing/lease/secs", json!(0), "lease"),
         ("/timing/drift_ppm", json!(limit), "drift"),
+        ("/lease_begun/secs", json!(0), "lease"),
         ("/lease_before/secs", json!(1_000_000), "lease"),
         ("/members", json!([]), "no member votes"),
         (

@@ -123,10 +123,7 @@ impl Holds {
     /// # Errors
     /// The user has no hold, or one that takes no session now.
     pub fn open_session(&mut self, user: UserId, now: Instant) -> Result<Opened, OpenError> {
-        let record = self.tree.find_mut(user).ok_or(OpenError::NoHold)?;
-        if record.is_evicting {
-            return Err(OpenError::Evicting);
-        }
+        let record = self.open(user)?;
         record.sessions = record.sessions.checked_add(1).ok_or(OpenError::TooManySessions)?;
         refresh(record, now);
         Ok(Opened {
@@ -140,10 +137,7 @@ impl Holds {
     /// # Errors
     /// The user has no hold, or one that takes no session now.
     pub fn open_uncounted(&mut self, user: UserId, now: Instant) -> Result<Opened, OpenError> {
-        let record = self.tree.find_mut(user).ok_or(OpenError::NoHold)?;
-        if record.is_evicting {
-            return Err(OpenError::Evicting);
-        }
+        let record = self.open(user)?;
         refresh(record, now);
         Ok(Opened {
             backend: record.backend,
@@ -298,6 +292,15 @@ impl Holds {
     /// Looks at every run of holds: about a millisecond for a million.
     pub fn bytes(&self) -> usize {
         self.tree.bytes()
+    }
+
+    /// The hold of `user`, if a login may join it.
+    fn open(&mut self, user: UserId) -> Result<&mut Record, OpenError> {
+        match self.tree.find_mut(user) {
+            Some(record) if record.is_evicting => Err(OpenError::Evicting),
+            Some(record) => Ok(record),
+            None => Err(OpenError::NoHold),
+        }
     }
 
     fn count_out(&mut self, backend: BackendId) {

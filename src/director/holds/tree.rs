@@ -3,12 +3,12 @@
 //! ```text
 //! Tree     the lowest user of each node    nodes
 //! Node     the lowest user of each run     at most 128 runs
-//! Leaf     records in key order, names     at most 24 holds
+//! Leaf     records in key order, names     at most 128 holds
 //! ```
 //!
-//! Placing a hold compares users and nothing else, so names that somebody chose for their hashes slow nothing
-//! down, and no step ever moves more than one run, one node and the list of nodes: there is no pause for growing.
-//! Three levels are enough: the list of nodes has about 700 entries at 1 M holds.
+//! Where a run or node ends depends on how many there are and not on their hashes, so names that somebody chose for
+//! their hashes slow nothing down, and no step ever moves more than one run, one node and the list of nodes: there is
+//! no pause for growing. Three levels are enough: the list of nodes has about 120 entries at 1 M holds.
 //!
 //! Between two entries of a list of lowest users, every user belongs to the first of them; users below the whole
 //! list belong to its first entry. No run and no node is ever empty.
@@ -222,7 +222,8 @@ impl Node {
 /// A stretch of the hash circle that a node or a run covers: where its holds may be.
 ///
 /// Hashes are spread evenly unless somebody chose the names, so a proportional guess lands next to the place that
-/// is looked for. Searching by halves would wait for the memory four or five times instead of once.
+/// is looked for; from there it is a short walk. Searching by halves would wait for the memory four or five times
+/// instead of once or twice. A guess that is far off costs a walk through all of one node and one run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stretch {
     first: u32,

@@ -193,8 +193,13 @@ impl Director {
             });
         }
         let is_due = self.serving.alone_at.is_some_and(|at| now >= at);
-        if is_due && matches!(self.serving.standing, Standing::Isolated { .. }) && self.serves() {
-            self.stand_alone(now, out);
+        if is_due && matches!(self.serving.standing, Standing::Isolated { .. }) {
+            if self.serves() {
+                self.stand_alone(now, out);
+            } else {
+                // Without a topology, or as no director, there is nothing to serve by yet.
+                self.serving.alone_at = Some(now.plus(self.timing().lease));
+            }
         }
         if self.serving.renew_at.is_some_and(|at| now >= at) {
             self.renew(now, out);

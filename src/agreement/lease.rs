@@ -114,14 +114,19 @@ impl Lease {
         }
     }
 
+    /// Whether no lease runs but such as were asked for at `epoch`, or there is none at all.
+    pub fn is_current(&self, epoch: Epoch, now: Instant) -> bool {
+        let is_own = self.held.iter().any(|(e, until)| *e == epoch && *until > now);
+        is_own || self.until().is_none_or(|until| until <= now)
+    }
+
     /// Whether a value for the epoch after `epoch` may be confirmed: the lease was asked for at `epoch`, or there is
     /// none. If so, everything older is void from now on.
     pub fn may_confirm(&mut self, epoch: Epoch, now: Instant) -> bool {
         if !self.rules.keep(Rule::OldLeasesEndBeforeConfirming) {
             return true;
         }
-        let is_own = self.held.iter().any(|(e, until)| *e == epoch && *until > now);
-        if !is_own && self.until().is_some_and(|until| until > now) {
+        if !self.is_current(epoch, now) {
             return false;
         }
         self.held.retain(|(e, _)| *e >= epoch);

@@ -54,6 +54,8 @@ pub(super) struct Followed {
     contradictions: usize,
     evict_again_at: Option<Instant>,
     heard_at: Instant,
+    /// Holds to be told as soon as the lease is of this epoch.
+    held_due: Option<(Ballot, Arc<Proposal>)>,
 }
 
 impl Followed {
@@ -91,6 +93,7 @@ impl Followed {
     pub fn unbind(&mut self) {
         self.values.clear();
         self.freezes.clear();
+        self.held_due = None;
     }
 
     pub fn all_evicted(&mut self) {
@@ -112,7 +115,7 @@ impl Director {
     pub(super) fn freeze(
         &mut self,
         ballot: Ballot,
-        proposal: &Proposal,
+        proposal: &Arc<Proposal>,
         now: Instant,
         out: &mut Vec<Output>,
     ) {
@@ -131,6 +134,12 @@ impl Director {
                 next: Arc::clone(&next),
             });
         }
+        // A director whose lease is of the epoch before can't confirm, and once voters have accepted, they don't renew it:
+        // it would have to let its lease run out. So it is not ready for a value before it has renewed.
+        if !self.serving.lease.is_current(self.epoch(), now) {
+            self.followed.held_due = Some((ballot, Arc::clone(proposal)));
+            return;
+        }
         let mut holds = Vec::new();
         for (user, backend) in self.displaced(&next) {
             if outcome.moves.covers(user, backend) {
@@ -140,6 +149,13 @@ impl Director {
             }
         }
         self.send(ballot.member, Body::Held { ballot, holds }, out);
+    }
+
+    /// Tell the holds that a Prepare has asked for, now that the lease is of this epoch.
+    pub(super) fn tell_holds_if_due(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if let Some((ballot, proposal)) = self.followed.held_due.take() {
+            self.freeze(ballot, &proposal, now, out);
+        }
     }
 
     /// Bind this director to a value for the next epoch: close what it would place elsewhere, then confirm.
@@ -163,8 +179,7 @@ impl Director {
             return;
         }
         if !self.serving.lease.may_confirm(self.epoch(), now) {
-            // The lease in use was asked for an epoch ago. The next one is not; the sender asks again.
-            self.serving.renew_soon(now);
+            // The lease in use was asked for an epoch ago. The sender asks again when this one has been renewed or is over.
             return;
         }
         if !self.settings.rules.keep(Rule::AllConfirmedAreKept) {
@@ -408,8 +423,7 @@ impl Director {
         self.committed = next;
         self.voter.installed();
         self.voter.prune(now);
-        self.followed.freezes.clear();
-        self.followed.values.clear();
+        self.followed.unbind();
         self.serving.lease.advanced_to(self.epoch());
         let is_caught_up = decided_by.is_none();
         out.push(Output::Event(Event::Installed {

@@ -300,6 +300,7 @@ impl Director {
         if !self.serving.lease.granted(nonce, voter, now) || !self.serves() {
             return;
         }
+        self.tell_holds_if_due(now, out);
         let is_live = self.serving.lease.until().is_some_and(|until| until > now);
         if is_live && self.serving.standing != Standing::Leased {
             self.serving.standing = Standing::Leased;

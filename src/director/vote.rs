@@ -13,7 +13,7 @@ impl Director {
         &mut self,
         from: MemberId,
         ballot: Ballot,
-        proposal: &Proposal,
+        proposal: &Arc<Proposal>,
         now: Instant,
         out: &mut Vec<Output>,
     ) {

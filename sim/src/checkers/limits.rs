@@ -5,6 +5,9 @@ use maildirector::director::{Limits, LimitsUsed};
 use super::Broken;
 use crate::outcome::Invariant;
 
+/// Ticks in a row that may leave a timer due: one handler may wait for another's.
+const IDLE_TICKS_MAX: u32 = 50;
+
 /// What one member uses, and did since the last look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
@@ -28,6 +31,17 @@ pub(crate) fn within_limits(usage: Usage, limits: &Limits) -> Result<(), Broken>
         }
     }
     Ok(())
+}
+
+/// So many ticks in a row left a timer due.
+pub(crate) fn busy_loop(member: u8, ticks: u32) -> Result<(), Broken> {
+    if ticks < IDLE_TICKS_MAX {
+        return Ok(());
+    }
+    let words = format!(
+        "member {member} wants a tick, does nothing in it and wants the next, {ticks} times in a row"
+    );
+    Err(Broken::new(Invariant::Limits, words))
 }
 
 #[cfg(test)]

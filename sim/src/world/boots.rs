@@ -68,6 +68,7 @@ impl World<'_> {
             wake: None,
             lease_until: None,
             epoch: None,
+            idle_ticks: 0,
             is_lease_watched: false,
             closing: None,
         });

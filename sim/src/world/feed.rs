@@ -8,7 +8,7 @@ use super::happening::{DiskAnswer, Happening};
 use super::note::{Fate, Message, Note};
 use super::scene::{MS, World};
 use crate::bug::WorldBug;
-use crate::checkers::quiet_login;
+use crate::checkers::{busy_loop, quiet_login};
 use crate::entropy::{Purpose, below};
 use crate::marks::Mark;
 
@@ -41,6 +41,18 @@ impl World<'_> {
         let member = self.runs[run as usize].member;
         self.note(Note::Tick { member });
         self.give(run, Input::Tick, None);
+        let local = self.local(member);
+        let state = &mut self.runs[run as usize];
+        if state.wake.is_none_or(|wake| wake > local) {
+            state.idle_ticks = 0;
+            return;
+        }
+        state.idle_ticks += 1;
+        let idle_ticks = state.idle_ticks;
+        self.check(busy_loop(member, idle_ticks));
+        if let Some(timer) = self.timers.iter_mut().find(|timer| timer.run == run) {
+            timer.at_ns = timer.at_ns.max(self.now + MS / 10);
+        }
     }
 
     /// Does everything that a process wants, and leaves the list empty.

@@ -22,6 +22,8 @@ pub(crate) struct Run {
     pub(crate) wake: Option<Instant>,
     pub(crate) lease_until: Option<Instant>,
     pub(crate) epoch: Option<Epoch>,
+    /// Ticks in a row that have left a timer due.
+    pub(crate) idle_ticks: u32,
     /// A happening for the end of its lease is in the queue.
     pub(crate) is_lease_watched: bool,
     /// A demand to close everything that is not carried out yet.

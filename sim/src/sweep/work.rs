@@ -134,9 +134,20 @@ fn order(stream: &mut Stream, knobs: &Knobs) -> Order {
         22..=25 => Order::Move { user, backend },
         26 => Order::Unpin { user },
         27 => Order::Release { users: vec![user] },
-        28 => Order::SetLease {
-            lease_ms: *stream.pick(&[1, 1_000, 2_000, 3_000, 5_000]),
-        },
+        28 => {
+            let lease_ms = *stream.pick(&[1, 1_000, 2_000, 3_000, 5_000]);
+            // Doors that close slowly need a lease well above that: the operator's part.
+            let close_bound_ms = knobs
+                .members
+                .iter()
+                .map(|member| member.close_bound_ms)
+                .max()
+                .unwrap_or(0);
+            let is_enough = lease_ms == 1 || lease_ms >= close_bound_ms * 3;
+            Order::SetLease {
+                lease_ms: if is_enough { lease_ms } else { knobs.lease_ms },
+            }
+        }
         _ => Order::SetUserExpire {
             user_expire_ms: *stream.pick(&[1, 3_000, 5_000, 8_000]),
         },

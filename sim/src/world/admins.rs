@@ -119,7 +119,7 @@ impl World<'_> {
             asker,
             asked_awake_ns,
         });
-        self.commands.asked(id, marker);
+        self.commands.asked(id, marker, self.newest);
         self.note(Note::Commanded { member, id, what });
         if self.causes.is_calm() && asker == Asker::Admin {
             let affected = Affected::Persons(self.persons_moved(&changes));
@@ -168,7 +168,7 @@ impl World<'_> {
             asker,
             asked_awake_ns,
         });
-        self.commands.asked(id, None);
+        self.commands.asked(id, None, self.newest);
         self.note(Note::Commanded {
             member,
             id,

@@ -36,7 +36,7 @@ impl Noted {
         }
     }
 
-    /// Another statement of the same voter in the same ballot. Who must be waited for is in both: a lease that only the
+    /// Another statement of the same run of a voter in the same ballot. Who must be waited for is in both: a lease that only the
     /// later one names was granted after the acceptance, and so to who had confirmed. Without this, a director that
     /// confirmed but can't reach the coordinator would be waited for anew with each of its renewals.
     fn narrow(&mut self, later: &Noted) {
@@ -78,7 +78,7 @@ enum Phase {
     },
     Proposing {
         value: Arc<Value>,
-        accepted: BTreeMap<MemberId, Noted>,
+        accepted: BTreeMap<MemberId, (Boot, Noted)>,
         confirmed: BTreeSet<(MemberId, Boot)>,
     },
 }
@@ -201,13 +201,18 @@ impl Round {
         Some(value)
     }
 
-    /// A voter accepted in this ballot.
-    pub fn accepted(&mut self, voter: MemberId, noted: Noted) {
-        if let Phase::Proposing { accepted, .. } = &mut self.phase {
-            accepted
-                .entry(voter)
-                .and_modify(|known| known.narrow(&noted))
-                .or_insert(noted);
+    /// A run of a voter accepted in this ballot, perhaps once more. Statements of two runs can't be put together: what the
+    /// first has noted, the second covers by its grace alone. So the first run's stand.
+    pub fn accepted(&mut self, voter: MemberId, boot: Boot, noted: Noted) {
+        let Phase::Proposing { accepted, .. } = &mut self.phase else {
+            return;
+        };
+        match accepted.get_mut(&voter) {
+            None => {
+                accepted.insert(voter, (boot, noted));
+            }
+            Some((known_boot, known)) if *known_boot == boot => known.narrow(&noted),
+            Some(_) => {}
         }
     }
 
@@ -246,7 +251,7 @@ impl Round {
                 confirmed.iter().any(|(m, _)| *m == member)
             }
         };
-        let clear_at = accepted.values().map(|noted| {
+        let clear_at = accepted.values().map(|(_, noted)| {
             if !self.rules.keep(Rule::GraceCannotBeConfirmed) && !confirmed.is_empty() {
                 let leases = Noted {
                     leases: noted.leases.clone(),

@@ -6,7 +6,7 @@
 //! | drift R | 1 % | machines without NTP stay within 0.1 %; virtual ones after a migration have been seen at 0.5 % |
 //! | renew | L/5 = 2 s | four may be lost in a row before the lease runs out |
 //! | resend | L/20 = 0.5 s | a lost message of a round costs this |
-//! | held bound | L/5 = 2 s | how long a round waits for a director's list of holds before it goes on without |
+//! | held bound | 2L/5 = 4 s | how long a round waits for a director's list of holds before it goes on without |
 //! | round bound | L/2 = 5 s | a round not heard of for so long is taken over |
 //!
 //! A shorter lease makes changes faster when a director has died without a word and isolates a director sooner when
@@ -52,7 +52,7 @@ pub fn resend_every(timing: Timing) -> Duration {
 
 /// How long a round waits for a director's holds.
 pub fn held_bound(timing: Timing) -> Duration {
-    timing.lease / 5
+    timing.lease * 2 / 5
 }
 
 /// After how long without a word a round counts as left.

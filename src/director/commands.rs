@@ -11,7 +11,7 @@ use crate::agreement::{
     Body, Proposal, Request,
     timing::{held_bound, resend_every},
 };
-use crate::topology::{Change, Draft, MemberId};
+use crate::topology::{Change, ChangeError, Draft, LEASE_MAX, MemberId};
 use crate::world::Instant;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,12 +107,34 @@ impl Director {
                 limit: limits.commands,
             });
         }
+        self.check_lease(changes)?;
         if self.serving.standing == Standing::Leased || changes.is_empty() {
             Draft::of(self.topology())
                 .apply(changes)
                 .map_err(CommandError::Refused)?;
         }
         Ok(())
+    }
+
+    /// A lease of which the doors' closing time leaves next to nothing would isolate this director, and with it, most
+    /// likely, all others: then nobody could take it back.
+    fn check_lease(&self, changes: &[Change]) -> Result<(), CommandError> {
+        let min = self.settings.close_bound * 3;
+        let too_short = changes.iter().find_map(|change| match change {
+            Change::SetLease { lease } if *lease < min => Some(*lease),
+            _ => None,
+        });
+        match too_short {
+            Some(lease) => {
+                let max = LEASE_MAX;
+                Err(CommandError::Refused(ChangeError::LeaseOutOfRange {
+                    lease,
+                    min,
+                    max,
+                }))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Send what waits, all in one request, if none is on its way.

@@ -551,9 +551,14 @@ impl Director {
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one message, taken apart without a copy"
+    )]
     pub(super) fn accepted(
         &mut self,
         from: MemberId,
+        boot: Boot,
         ballot: Ballot,
         statement: &Statement,
         now: Instant,
@@ -563,7 +568,7 @@ impl Director {
         if let Some(round) = &mut self.coordination.round
             && (round.ballot() == ballot || !rules.keep(Rule::MajorityOfOneBallot))
         {
-            round.accepted(from, Noted::received(statement, drift_ppm, now));
+            round.accepted(from, boot, Noted::received(statement, drift_ppm, now));
             self.coordinate(now, out);
         }
     }

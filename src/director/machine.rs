@@ -198,7 +198,7 @@ impl Director {
             Body::Refused { ballot, promised } => self.refused(ballot, promised, now, out),
             Body::Held { ballot, holds } => self.held_received(from, ballot, holds, now, out),
             Body::Propose { ballot, value } => self.propose_received(from, ballot, value, now, out),
-            Body::Accepted { ballot, statement } => self.accepted(from, ballot, &statement, now, out),
+            Body::Accepted { ballot, statement } => self.accepted(from, boot, ballot, &statement, now, out),
             Body::Confirmed(id) => self.confirmed(from, boot, id, now, out),
             Body::Commit(value) => self.commit_received(&value, now, out),
             Body::Request(request) => self.request_received(from, boot, request, now, out),

@@ -185,9 +185,9 @@ fn pins_are_not_released_on_the_word_of_some() {
 #[test]
 fn it_commits_when_of_one_majority_every_lease_is_confirmed_or_over() {
     let mut round = proposing();
-    round.accepted(id(1), stated(&[(1, 5), (3, 5)], 0));
+    round.accepted(id(1), boot(1), stated(&[(1, 5), (3, 5)], 0));
     assert_eq!(round.commits_at(2), None);
-    round.accepted(id(2), stated(&[(3, 8)], 0));
+    round.accepted(id(2), boot(2), stated(&[(3, 8)], 0));
     let stretch = |s| NOW.plus(stretched(Duration::from_secs(s), DRIFT));
     assert_eq!(round.commits_at(2), Some(stretch(8)));
     round.confirmed(id(3), Boot::from_bits(0), ValueId(ballot(2)));
@@ -207,18 +207,18 @@ fn it_commits_when_of_one_majority_every_lease_is_confirmed_or_over() {
 #[test]
 fn a_third_voter_can_clear_a_majority_early() {
     let mut round = proposing();
-    round.accepted(id(1), stated(&[(9, 9)], 0));
-    round.accepted(id(2), stated(&[], 0));
+    round.accepted(id(1), boot(1), stated(&[(9, 9)], 0));
+    round.accepted(id(2), boot(2), stated(&[], 0));
     assert!(round.commits_at(2).is_some_and(|at| at > NOW));
-    round.accepted(id(3), stated(&[], 0));
+    round.accepted(id(3), boot(3), stated(&[], 0));
     assert!(round.commits_at(2).is_some_and(|at| at <= NOW));
 }
 
 #[test]
 fn a_grace_is_waited_for_whoever_confirms() {
     let mut round = proposing();
-    round.accepted(id(1), stated(&[(1, 5)], 4));
-    round.accepted(id(2), stated(&[(1, 5)], 0));
+    round.accepted(id(1), boot(1), stated(&[(1, 5)], 4));
+    round.accepted(id(2), boot(2), stated(&[(1, 5)], 0));
     round.confirmed(id(1), boot(1), ValueId(ballot(2)));
     assert_eq!(round.commits_at(2), Some(NOW.plus(stretched(SECOND * 4, DRIFT))));
 }
@@ -226,12 +226,23 @@ fn a_grace_is_waited_for_whoever_confirms() {
 #[test]
 fn leases_renewed_after_the_acceptance_are_not_waited_for() {
     let mut round = proposing();
-    round.accepted(id(1), stated(&[(3, 5)], 0));
-    round.accepted(id(2), stated(&[(3, 5)], 0));
+    round.accepted(id(1), boot(1), stated(&[(3, 5)], 0));
+    round.accepted(id(2), boot(2), stated(&[(3, 5)], 0));
     let first = round.commits_at(2);
-    round.accepted(id(1), stated(&[(3, 9), (2, 9)], 0));
+    round.accepted(id(1), boot(1), stated(&[(3, 9), (2, 9)], 0));
     assert_eq!(round.commits_at(2), first);
-    round.accepted(id(1), stated(&[(2, 9)], 0));
-    round.accepted(id(2), stated(&[], 0));
+    round.accepted(id(1), boot(1), stated(&[(2, 9)], 0));
+    round.accepted(id(2), boot(2), stated(&[], 0));
     assert!(round.commits_at(2).is_some_and(|at| at <= NOW));
+}
+
+#[test]
+fn a_restarted_voter_does_not_take_back_what_its_first_run_stated() {
+    let mut round = proposing();
+    round.accepted(id(1), boot(1), stated(&[], 0));
+    round.accepted(id(2), boot(2), stated(&[(3, 5)], 0));
+    let first = round.commits_at(2);
+    assert!(first.is_some_and(|at| at > NOW));
+    round.accepted(id(2), boot(22), stated(&[], 9));
+    assert_eq!(round.commits_at(2), first);
 }

@@ -114,10 +114,14 @@ impl Lease {
         }
     }
 
-    /// Whether no lease runs but such as were asked for at `epoch`, or there is none at all.
+    /// Whether a lease runs that was asked for at `epoch`.
+    pub fn is_renewed(&self, epoch: Epoch, now: Instant) -> bool {
+        self.epochs(now).any(|e| e == epoch)
+    }
+
+    /// Whether a lease runs that was asked for at `epoch`, or none at all.
     pub fn is_current(&self, epoch: Epoch, now: Instant) -> bool {
-        let is_own = self.held.iter().any(|(e, until)| *e == epoch && *until > now);
-        is_own || self.until().is_none_or(|until| until <= now)
+        self.is_renewed(epoch, now) || self.until().is_none_or(|until| until <= now)
     }
 
     /// Whether a value for the epoch after `epoch` may be confirmed: the lease was asked for at `epoch`, or there is

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | lease L | 10 s | the longest that a change waits for a director that died; a director cut off for less notices nothing |
 //! | drift R | 1 % | machines without NTP stay within 0.1 %; virtual ones after a migration have been seen at 0.5 % |
-//! | renew | L/5 = 2 s | four may be lost in a row before the lease runs out |
+//! | renew | L/5 = 2 s | four may be lost in a row before the lease runs out; without a lease of the present epoch, L/20 |
 //! | resend | L/20 = 0.5 s | a lost message of a round costs this |
 //! | held bound | 2L/5 = 4 s | how long a round waits for a director's list of holds before it goes on without |
 //! | round bound | L/2 = 5 s | a round not heard of for so long is taken over |

@@ -212,7 +212,14 @@ impl Director {
             self.serving.renew_at = None;
             return;
         }
-        self.serving.renew_at = Some(now.plus(renew_every(self.timing())));
+        // Without a lease of this epoch there is somebody to hurry for: users to serve, or a round to confirm.
+        let is_renewed = self.serving.lease.is_renewed(self.epoch(), now);
+        let every = if is_renewed {
+            renew_every(self.timing())
+        } else {
+            resend_every(self.timing())
+        };
+        self.serving.renew_at = Some(now.plus(every));
         if self.serving.is_closing() || self.followed.has_contradictions() {
             return;
         }

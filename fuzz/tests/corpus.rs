@@ -14,6 +14,25 @@ fn hash_format_stands_its_corpus() {
     stands_its_corpus("hash_format", targets::hash_format::run);
 }
 
+#[test]
+fn machine_stands_its_corpus() {
+    stands_its_corpus("machine", targets::machine::run);
+}
+
+#[test]
+fn envelope_stands_its_corpus() {
+    stands_its_corpus("envelope", targets::envelope::run);
+}
+
+#[test]
+fn envelope_stands_what_a_ring_says_today() {
+    let frames = targets::envelope::frames();
+    assert!(frames.len() > 50, "a ring says more than {} things", frames.len());
+    for frame in frames {
+        stands(&frame, 10, targets::envelope::run);
+    }
+}
+
 fn stands_its_corpus(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&folder)
@@ -24,10 +43,14 @@ fn stands_its_corpus(target: &str, run: fn(&[u8])) {
     assert!(!files.is_empty(), "{} is empty", folder.display());
     for file in files {
         let bytes = fs::read(&file).expect("a corpus file is readable");
-        run(&bytes);
-        for seed in 0..MUTATIONS {
-            run(&mutated(&bytes, seed));
-        }
+        stands(&bytes, MUTATIONS, run);
+    }
+}
+
+fn stands(bytes: &[u8], mutations: u64, run: fn(&[u8])) {
+    run(bytes);
+    for seed in 0..mutations {
+        run(&mutated(bytes, seed));
     }
 }
 

@@ -83,7 +83,7 @@ impl World<'_> {
 
     pub(super) fn schedule_byte(&mut self, session: u32, number: u32) {
         let count = self.doors.session(session).bytes;
-        let gap_ns = self.knobs().session_ms * MS / 2 << count.min(4);
+        let gap_ns = (self.knobs().session_ms * MS / 2) << count.min(4);
         let bits = self
             .entropy
             .draw(Purpose::Byte, u64::from(number), u64::from(count));

@@ -1,7 +1,7 @@
 //! Laws of placement: who moves when a topology changes, and that every member computes the same.
 
 mod reference;
-mod worlds;
+pub(crate) mod worlds;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

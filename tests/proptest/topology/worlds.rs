@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 /// Backends of the tests. The first two share the hash 3144914449 (virtual hosts 25 and 35).
-pub(super) const IPS: [&str; 8] = [
+pub(crate) const IPS: [&str; 8] = [
     "10.0.3.100",
     "10.0.4.1",
     "10.0.0.3",
@@ -24,10 +24,10 @@ pub(super) const IPS: [&str; 8] = [
     "2001:db8:0:1::7",
 ];
 
-pub(super) const TAGS: [&str; 3] = ["", "gold", "silver"];
+pub(crate) const TAGS: [&str; 3] = ["", "gold", "silver"];
 
 /// Every change can come up, also such as can't be made.
-pub(super) fn any_change() -> impl Strategy<Value = Change> {
+pub(crate) fn any_change() -> impl Strategy<Value = Change> {
     let ip = || select(&IPS[..]).prop_map(address);
     let user =
         || (any_hash(), 0..TAGS.len() as u16).prop_map(|(hash, tag)| user(hash, TagId::from_index(tag)));
@@ -58,15 +58,15 @@ pub(super) fn any_change() -> impl Strategy<Value = Change> {
 }
 
 /// Mostly the few hashes where something happens, so that moves, pins and collisions meet.
-pub(super) fn any_hash() -> impl Strategy<Value = u32> {
+pub(crate) fn any_hash() -> impl Strategy<Value = u32> {
     prop_oneof![1 => any::<u32>(), 1 => 3_144_914_447..=3_144_914_451_u32, 1 => 1..6_u32, 1 => Just(u32::MAX)]
 }
 
-pub(super) fn any_weight() -> impl Strategy<Value = u32> {
+pub(crate) fn any_weight() -> impl Strategy<Value = u32> {
     prop_oneof![1 => Just(0_u32), 8 => 1..60_u32, 1 => 990..=1_000_u32]
 }
 
-pub(super) fn any_backend() -> impl Strategy<Value = NewBackend> {
+pub(crate) fn any_backend() -> impl Strategy<Value = NewBackend> {
     let hostname = proptest::option::of("[a-z]{1,8}");
     (select(&IPS[..]), any_weight(), select(&TAGS[..]), hostname).prop_map(|(ip, vhosts, tag, hostname)| {
         NewBackend {
@@ -79,7 +79,7 @@ pub(super) fn any_backend() -> impl Strategy<Value = NewBackend> {
 }
 
 /// A topology with a history: some changes that could be made, and some pins.
-pub(super) fn any_topology() -> impl Strategy<Value = Topology> {
+pub(crate) fn any_topology() -> impl Strategy<Value = Topology> {
     (
         vec(any_backend(), 1..7),
         vec(any_change(), 0..6),
@@ -100,7 +100,7 @@ pub(super) fn any_topology() -> impl Strategy<Value = Topology> {
 }
 
 /// The topology after those of the changes that can be made, one by one.
-pub(super) fn after(base: &Topology, changes: &[Change]) -> (Topology, Moves) {
+pub(crate) fn after(base: &Topology, changes: &[Change]) -> (Topology, Moves) {
     let mut draft = Draft::of(base);
     for change in changes {
         let _ = draft.apply(std::slice::from_ref(change));
@@ -108,7 +108,7 @@ pub(super) fn after(base: &Topology, changes: &[Change]) -> (Topology, Moves) {
     draft.finish()
 }
 
-pub(super) fn first_topology(backends: Vec<NewBackend>) -> Topology {
+pub(crate) fn first_topology(backends: Vec<NewBackend>) -> Topology {
     let timing = Timing {
         lease: Duration::from_secs(5),
         drift_ppm: 10_000,
@@ -124,7 +124,7 @@ pub(super) fn first_topology(backends: Vec<NewBackend>) -> Topology {
     .expect("a valid seed")
 }
 
-pub(super) fn director(id: u16) -> Member {
+pub(crate) fn director(id: u16) -> Member {
     Member {
         id: MemberId::from_index(id),
         serves: true,
@@ -133,7 +133,7 @@ pub(super) fn director(id: u16) -> Member {
     }
 }
 
-pub(super) fn nth_backend(topology: &Topology, place: Index) -> Backend {
+pub(crate) fn nth_backend(topology: &Topology, place: Index) -> Backend {
     topology
         .backends()
         .nth(place.index(topology.backends().len()))
@@ -142,14 +142,14 @@ pub(super) fn nth_backend(topology: &Topology, place: Index) -> Backend {
 }
 
 /// A user with this hash; the lower half of his key follows from it, so that equal hashes are one user.
-pub(super) fn user(hash: u32, tag: TagId) -> UserId {
+pub(crate) fn user(hash: u32, tag: TagId) -> UserId {
     UserId { key: key(hash), tag }
 }
 
-pub(super) fn key(hash: u32) -> UserKey {
+pub(crate) fn key(hash: u32) -> UserKey {
     UserKey::from_bits(u64::from(hash) << 32 | u64::from(hash))
 }
 
-pub(super) fn address(text: &str) -> IpAddr {
+pub(crate) fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }

@@ -36,6 +36,8 @@ pub enum WorldBug {
     ClockStopsInPause,
     /// A restarted process is given the name of the run before it.
     BootReused,
+    /// A second process starts without taking the storage first, and the first one does not look.
+    StorageNotClaimed,
 }
 
 impl WorldBug {
@@ -51,6 +53,7 @@ impl WorldBug {
         WorldBug::NoJournal,
         WorldBug::ClockStopsInPause,
         WorldBug::BootReused,
+        WorldBug::StorageNotClaimed,
     ];
 }
 

@@ -150,7 +150,8 @@ pub enum FaultKind {
         /// One turn of both.
         period_ms: u64,
     },
-    /// A second process is started while the first lives on; the first is stopped at the end if it still runs.
+    /// A second process is started while the first lives on. It takes the storage and waits until the first has surely
+    /// seen that; the first is stopped at the end if it still runs.
     SecondProcess {
         /// Whose.
         member: usize,

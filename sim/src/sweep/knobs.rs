@@ -173,7 +173,11 @@ fn members(stream: &mut Stream, lease_ms: u64, drift_ppm: i32) -> Vec<MemberKnob
             members[index].wrong_configuration_until_ms = until_ms;
         }
     }
-    if stream.percent(2) {
+    if stream.percent(2)
+        && members
+            .iter()
+            .all(|member| member.wrong_configuration_until_ms == 0)
+    {
         members
             .iter_mut()
             .filter(|m| m.votes && m.is_configured)

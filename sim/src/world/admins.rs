@@ -139,14 +139,15 @@ impl World<'_> {
 
     /// The changes with one more, by which the command is recognised in the history of the topology.
     fn marked(&self, id: u64, mut changes: Vec<Change>, asker: Asker) -> (Vec<Change>, Option<Duration>) {
-        let is_marked = self.knobs().has_markers || matches!(asker, Asker::Probe { .. });
-        if !is_marked || changes.is_empty() {
-            return (changes, None);
-        }
         let wanted = changes.iter().rev().find_map(|change| match change {
             Change::SetUserExpire { user_expire } => Some(*user_expire),
             _ => None,
         });
+        // Whoever sets it anyway would wipe out another's mark.
+        let is_marked = self.knobs().has_markers || matches!(asker, Asker::Probe { .. }) || wanted.is_some();
+        if !is_marked || changes.is_empty() {
+            return (changes, None);
+        }
         let base = wanted.unwrap_or(Duration::from_millis(self.knobs().user_expire_ms));
         let marker = base + Duration::from_micros(id + 1);
         changes.push(Change::SetUserExpire { user_expire: marker });

@@ -8,7 +8,7 @@ use maildirector::director::{Director, Door, Journalled, Settings, Start};
 use maildirector::topology::{MemberId, UserId};
 
 use super::configuration::{self, Variant};
-use super::happening::Happening;
+use super::happening::{DiskAnswer, Happening};
 use super::member::Run;
 use super::note::Note;
 use super::scene::{MS, Timer, World};
@@ -235,7 +235,14 @@ impl World<'_> {
             state.clock.set_stopped(now, false);
         }
         let backlog = std::mem::take(&mut state.backlog);
-        let runs: Vec<u32> = state.runs().collect();
+        // Whether its storage is still its own is the first thing that a process looks at.
+        let (claims, backlog): (Vec<Happening>, Vec<Happening>) = backlog
+            .into_iter()
+            .partition(|happening| is_replacement(*happening));
+        for claim in claims {
+            self.happen(claim);
+        }
+        let runs: Vec<u32> = self.members[usize::from(member)].runs().collect();
         let is_unasked = self.bug == Some(WorldBug::NoLeaseCheckAfterPause);
         for run in runs {
             self.forward_all(run, is_unasked);
@@ -290,4 +297,14 @@ impl World<'_> {
         self.kill_member(member, "its configuration is mended");
         self.start_if_due(member);
     }
+}
+
+fn is_replacement(happening: Happening) -> bool {
+    matches!(
+        happening,
+        Happening::DiskAnswers {
+            answer: DiskAnswer::Replaced,
+            ..
+        }
+    )
 }

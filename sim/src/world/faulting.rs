@@ -3,15 +3,18 @@
 use maildirector::director::Door;
 
 use super::causes::{Affected, Name};
-use super::happening::Happening;
+use super::happening::{DiskAnswer, Happening};
 use super::network::{Effect, is_named};
 use super::note::Note;
 use super::scene::{MS, World};
 use crate::bug::WorldBug;
-use crate::entropy::Purpose;
+use crate::entropy::{Purpose, below};
 use crate::fault::{FaultKind, Links};
 use crate::marks::Mark;
 use crate::waits::Cause;
+
+/// How often a process looks whether its storage is still its own.
+const STORAGE_WATCH_NS: u64 = 100 * MS;
 
 impl World<'_> {
     pub(super) fn fault_begins(&mut self, index: u32) {
@@ -218,7 +221,8 @@ impl World<'_> {
         );
     }
 
-    /// A new process is started, and the old one does not know.
+    /// A new process is to be started while the old one lives. It takes the storage first and then waits until the old
+    /// one, which looks at that now and then, has surely seen it.
     fn second_process(&mut self, member: u8) {
         let state = &mut self.members[usize::from(member)];
         if state.old.is_some() || state.paused > 0 || state.down > 0 {
@@ -228,7 +232,20 @@ impl World<'_> {
             return;
         };
         state.old = Some(current);
-        self.start(member);
+        if self.bug == Some(WorldBug::StorageNotClaimed) {
+            return self.start(member);
+        }
+        state.storage.claim();
+        let bits = self.entropy.draw(Purpose::TwoProcesses, 2, u64::from(current));
+        let seen_ns = self.now + below(bits, STORAGE_WATCH_NS);
+        self.push(seen_ns, Happening::ClaimIsSeen { run: current });
+        let sure_ns = STORAGE_WATCH_NS + STORAGE_WATCH_NS / 2;
+        self.push(self.now + sure_ns, Happening::MemberStarts { member });
+    }
+
+    /// A process sees that another one has taken its storage.
+    pub(super) fn claim_is_seen(&mut self, run: u32) {
+        self.disk_answers(run, 0, DiskAnswer::Replaced);
     }
 
     /// Whom a fault concerns, for the table of waits.

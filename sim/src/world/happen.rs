@@ -13,6 +13,7 @@ impl World<'_> {
             }
             Happening::DiskIsDone { member, write } => self.disk_is_done(member, write),
             Happening::DiskAnswers { run, number, answer } => self.disk_answers(run, number, answer),
+            Happening::ClaimIsSeen { run } => self.claim_is_seen(run),
             Happening::LoginIsGenerated { n } => self.login_is_generated(n),
             Happening::LoginArrives { login, number } => self.login_arrives(login, number),
             Happening::LoginIsRetried {

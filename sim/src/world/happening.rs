@@ -24,6 +24,8 @@ pub(crate) enum Happening {
         number: u64,
         answer: DiskAnswer,
     },
+    /// A process sees that its storage was taken by another one.
+    ClaimIsSeen { run: u32 },
     /// The next generated login.
     LoginIsGenerated { n: u64 },
     /// A login reaches its director.

@@ -311,6 +311,9 @@ impl World<'_> {
     }
 
     pub(super) fn login_is_retried(&mut self, person: u32, tries: u8, is_second_tag: bool, session_ms: u32) {
+        if self.recovery.has_begun() {
+            return;
+        }
         let bits = self.entropy.draw(Purpose::Retry, 1, self.events);
         let member = below(bits, self.members.len() as u64) as u8;
         if self.knobs().members[usize::from(member)].serves {

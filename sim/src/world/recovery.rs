@@ -14,7 +14,7 @@ use super::network::Effect;
 use super::note::Note;
 use super::scene::{MS, World};
 use crate::checkers::{
-    Core, PROBE_LEASES, SETTLE_LEASES, healed_of_splits, holds_end, holds_end_bound_ns, pins_end,
+    Broken, Core, PROBE_LEASES, SETTLE_LEASES, healed_of_splits, holds_end, holds_end_bound_ns, pins_end,
     pins_end_bound_ns, recovered_in_time,
 };
 use crate::entropy::{Purpose, below};
@@ -240,12 +240,9 @@ impl World<'_> {
             }
             Stage::HoldsEnd => {
                 let bound_ns = holds_end_bound_ns(longest_expire(self.plan));
-                let left: Vec<(u8, usize)> =
-                    self.core_runs().map(|(m, run)| (m, self.holds_of(run))).collect();
-                for (member, holds) in &left {
-                    self.check(holds_end(*member, *holds, passed_ns, bound_ns));
-                }
-                if left.iter().all(|(_, holds)| *holds == 0) {
+                let (result, left) = self.holds_left(passed_ns, bound_ns);
+                self.check(result);
+                if left == 0 {
                     if !self.are_all_directors_there() {
                         return self.finish();
                     }
@@ -276,9 +273,16 @@ impl World<'_> {
             .map(|member| (member, self.members[usize::from(member)].runs().next()))
     }
 
-    fn holds_of(&self, run: Option<u32>) -> usize {
-        run.and_then(|run| self.director(run))
-            .map_or(0, |director| director.holds().len())
+    /// What is judged of the holds that are left, and how many there are.
+    fn holds_left(&self, passed_ns: u64, bound_ns: u64) -> (Result<(), Broken>, usize) {
+        let (mut result, mut left) = (Ok(()), 0);
+        for (member, run) in self.core_runs() {
+            if let Some(director) = run.and_then(|run| self.director(run)) {
+                left += director.holds().len();
+                result = result.and(holds_end(member, director.holds(), passed_ns, bound_ns));
+            }
+        }
+        (result, left)
     }
 
     fn are_all_directors_there(&self) -> bool {

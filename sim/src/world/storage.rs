@@ -113,6 +113,11 @@ impl Storage {
         true
     }
 
+    /// Another process is about to start: what was there stays, and who was there may write no more.
+    pub(crate) fn claim(&mut self) {
+        self.version += 1;
+    }
+
     /// Everything is gone.
     pub(crate) fn wipe(&mut self) {
         let (version, next_id) = (self.version + 1, self.next_id);

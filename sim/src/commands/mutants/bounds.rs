@@ -89,6 +89,7 @@ fn world_words(bug: WorldBug) -> &'static str {
         WorldBug::NoJournal => "a restarted director is not told of the sessions that outlived it",
         WorldBug::ClockStopsInPause => "clocks stand still while a machine is suspended",
         WorldBug::BootReused => "a restarted process has the name of the run before it",
+        WorldBug::StorageNotClaimed => "a second process starts beside one that does not look at its storage",
     }
 }
 

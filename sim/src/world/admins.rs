@@ -322,6 +322,23 @@ impl World<'_> {
         }
     }
 
+    /// The health check no longer waits for answers of members that can't be expected to give any; it asks others.
+    pub(super) fn health_gives_up_others(&mut self) {
+        let mut given_up = Vec::new();
+        for asked in &mut self.admins.open {
+            let member = self.runs[asked.run as usize].member;
+            if let (Asker::Health { backend, is_dead }, false) =
+                (asked.asker, self.recovery.may_be_asked(member))
+            {
+                asked.asker = Asker::Admin;
+                given_up.push((backend, is_dead));
+            }
+        }
+        for (backend, is_dead) in given_up {
+            self.health_is_told(backend, is_dead, false);
+        }
+    }
+
     /// Whether the health check has nothing left to say.
     pub(super) fn is_health_settled(&self) -> bool {
         let mut watched = self.admins.watched.iter().zip(&self.is_backend_dead);

@@ -106,6 +106,7 @@ impl World<'_> {
             return;
         }
         self.leave_others();
+        self.health_gives_up_others();
         self.poll_again();
     }
 

@@ -13,12 +13,18 @@ use std::io;
 use std::ops::{ControlFlow, Range};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Results that may wait for each thread, so that one slow seed does not let the others run far ahead.
 const WAITING_PER_THREAD: usize = 64;
+
+/// After so long without a result, the seeds at work are named: one of them may never end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a thread without a seed says that it works on.
+const IDLE: u64 = u64::MAX;
 
 /// Real time since a start.
 #[derive(Clone, Copy, Debug)]
@@ -55,10 +61,11 @@ pub fn in_order<T: Send>(
     let started = Stopwatch::start();
     let next = AtomicU64::new(seeds.start);
     let is_over = AtomicBool::new(false);
+    let at_work: Vec<AtomicU64> = (0..jobs.max(1)).map(|_| AtomicU64::new(IDLE)).collect();
     let mut due = seeds.start;
     thread::scope(|scope| {
-        let (results, arrived) = mpsc::sync_channel(WAITING_PER_THREAD * jobs.max(1));
-        for _ in 0..jobs.max(1) {
+        let (results, arriving) = mpsc::sync_channel(WAITING_PER_THREAD * at_work.len());
+        for mine in &at_work {
             let results = results.clone();
             let (next, is_over, work) = (&next, &is_over, &work);
             scope.spawn(move || {
@@ -66,7 +73,13 @@ pub fn in_order<T: Send>(
                     && budget.is_none_or(|budget| started.elapsed() < budget)
                 {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || results.send((seed, work(seed))).is_err() {
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    mine.store(seed, Ordering::Relaxed);
+                    let result = work(seed);
+                    mine.store(IDLE, Ordering::Relaxed);
+                    if results.send((seed, result)).is_err() {
                         return;
                     }
                 }
@@ -74,7 +87,7 @@ pub fn in_order<T: Send>(
         }
         drop(results);
         let mut early = BTreeMap::new();
-        for (seed, result) in arrived {
+        while let Some((seed, result)) = next_result(&arriving, &at_work) {
             early.insert(seed, result);
             while let Some(result) = early.remove(&due) {
                 due += 1;
@@ -86,6 +99,28 @@ pub fn in_order<T: Send>(
         }
     });
     due - seeds.start
+}
+
+/// The next result, none when all threads have ended. Names the seeds at work when it takes long.
+fn next_result<T>(arriving: &Receiver<(u64, T)>, at_work: &[AtomicU64]) -> Option<(u64, T)> {
+    loop {
+        match arriving.recv_timeout(PATIENCE) {
+            Ok(result) => return Some(result),
+            Err(RecvTimeoutError::Disconnected) => return None,
+            Err(RecvTimeoutError::Timeout) => {
+                let seeds = at_work.iter().map(|seed| seed.load(Ordering::Relaxed));
+                let seeds: Vec<String> = seeds
+                    .filter(|seed| *seed != IDLE)
+                    .map(|seed| seed.to_string())
+                    .collect();
+                eprintln!(
+                    "no result for {} s; at work: seeds {}",
+                    PATIENCE.as_secs(),
+                    seeds.join(", ")
+                );
+            }
+        }
+    }
 }
 
 /// What `work` answers on a fresh thread.

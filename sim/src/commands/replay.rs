@@ -1,6 +1,7 @@
 //! `sim replay`: one run again.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use sim::{Options, TraceMode};
@@ -8,6 +9,7 @@ use sim::{Options, TraceMode};
 use super::ending::Ending;
 use super::execute::{ending_of, execute};
 use super::failure::{Failure, seconds};
+use super::seeds::parse_span;
 use super::subject::{Subject, bug_named, write_text};
 use super::table::grouped;
 use super::usage::UsageError;
@@ -24,6 +26,9 @@ pub struct ReplayArguments {
     /// Write the plan to this file; `-` for the standard output.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Stop at this time of the world, without the recovery.
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    until: Option<Duration>,
     /// Break something on purpose. A plan's own bug is not taken unless it is named.
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
@@ -45,12 +50,15 @@ pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
     } else {
         TraceMode::Hash
     };
+    let stop_at_ns = arguments
+        .until
+        .and_then(|span| u64::try_from(span.as_nanos()).ok());
     let outcome = execute(
         &plan,
         &Options {
             bug,
             trace,
-            ..Options::default()
+            stop_at_ns,
         },
     );
     if let Some(path) = &arguments.trace {

@@ -39,6 +39,9 @@ pub enum Errand {
     Login {
         /// Who.
         user: u32,
+        /// For the second tag.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_second_tag: bool,
         /// For how long.
         session_ms: u64,
     },

@@ -83,10 +83,14 @@ impl World<'_> {
                 self.dry_run(member, changes);
             }
             Errand::Kick { user } => self.kick(member, *user),
-            Errand::Login { user, session_ms } => {
+            Errand::Login {
+                user,
+                is_second_tag,
+                session_ms,
+            } => {
                 let wish = Wish {
                     person: *user,
-                    is_second_tag: false,
+                    is_second_tag: *is_second_tag,
                     session_ns: session_ms * MS,
                     tries: 0,
                     is_probe: false,

@@ -8,6 +8,7 @@ use super::happening::Happening;
 use super::note::Note;
 use super::people::{SECOND_TAG, backend_number};
 use super::scene::{MS, World};
+use crate::arrivals::Arrival;
 use crate::checkers::{Usage, answered_once, within_limits};
 use crate::entropy::{Purpose, below};
 use crate::knobs::Doors;
@@ -34,48 +35,20 @@ impl World<'_> {
             return;
         }
         let knobs = self.knobs();
-        let draw =
-            |what: u64, below_what: u64| below(self.entropy.draw(Purpose::Login, 2 + what, n), below_what);
-        let gap_ns = below(
-            self.entropy.draw(Purpose::LoginGap, 0, n),
-            knobs.login_gap_ms * 2 * MS + 1,
-        );
+        let arrival = Arrival::draw(self.entropy, knobs, n);
         self.queue.push(
-            self.now + gap_ns.max(1_000),
+            self.now + arrival.gap_ns,
             Happening::LoginIsGenerated { n: n + 1 },
         );
-        let persons = self.people.len() as u64;
-        // A few users come often, as in life: they meet themselves at other directors.
-        let crowd = if draw(0, 2) == 0 {
-            persons
-        } else {
-            persons.div_ceil(4)
-        };
-        let person = draw(1, crowd) as u32;
-        let is_second_tag = draw(2, 100) < u64::from(knobs.second_tag_percent);
-        let session_ns = match draw(3, 8) {
-            0 => draw(4, knobs.session_ms * 4 * MS + 1),
-            1 | 2 => draw(4, 20 * MS),
-            _ => draw(4, knobs.session_ms * MS + 1),
-        };
-        let copies = if draw(5, 100) < u64::from(knobs.at_once_percent) {
-            2 + draw(6, 3)
-        } else {
-            1
-        };
-        let first = draw(7, self.members.len() as u64);
         let wish = Wish {
-            person,
-            is_second_tag,
-            session_ns,
+            person: arrival.person,
+            is_second_tag: arrival.is_second_tag,
+            session_ns: arrival.session_ns,
             tries: 0,
             is_probe: false,
         };
-        for copy in 0..copies {
-            let member = ((first + copy) % self.members.len() as u64) as u8;
-            if knobs.members[usize::from(member)].serves {
-                self.log_in(member, wish);
-            }
+        for member in arrival.members(knobs) {
+            self.log_in(member, wish);
         }
     }
 

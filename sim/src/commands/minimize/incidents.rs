@@ -1,10 +1,23 @@
 //! Cuts at faults and work.
 
 use sim::fault::Links;
-use sim::{Errand, Fault, FaultKind, Plan, Work};
+use sim::{Errand, Fault, FaultKind, generated_logins};
 
 use super::ddmin::{fewer, lower, rounder_ms};
 use super::minimizer::Minimizer;
+
+/// Lists the logins that come by themselves as work, of which most can then be left out.
+pub fn list_logins(minimizer: &mut Minimizer) {
+    if minimizer.plan().knobs.login_gap_ms == 0 || minimizer.try_change(|plan| plan.knobs.login_gap_ms = 0) {
+        return;
+    }
+    let logins = generated_logins(minimizer.plan());
+    minimizer.try_change(|plan| {
+        plan.work.extend(logins);
+        plan.work.sort_by_key(|work| work.at_ms);
+        plan.knobs.login_gap_ms = 0;
+    });
+}
 
 /// Leaves out whatever is not needed.
 pub fn leave_out(minimizer: &mut Minimizer) {
@@ -169,19 +182,28 @@ fn shrink_work(minimizer: &mut Minimizer, place: usize) {
     rounder_ms(at_ms, |ms| {
         minimizer.try_change(|plan| plan.work[place].at_ms = ms)
     });
-    if let Errand::Login { session_ms, .. } = minimizer.plan().work[place].errand {
-        lower(session_ms, 0, |wanted| {
-            minimizer.try_change(|plan| set_session(plan, place, wanted))
-        });
-    }
-}
-
-fn set_session(plan: &mut Plan, place: usize, wanted: u64) {
-    if let Work {
-        errand: Errand::Login { session_ms, .. },
-        ..
-    } = &mut plan.work[place]
-    {
-        *session_ms = wanted;
-    }
+    let Errand::Login { user, session_ms, .. } = minimizer.plan().work[place].errand else {
+        return;
+    };
+    let change = |minimizer: &mut Minimizer, wanted: Errand| {
+        minimizer.try_change(|plan| plan.work[place].errand = wanted)
+    };
+    change(
+        minimizer,
+        Errand::Login {
+            user,
+            is_second_tag: false,
+            session_ms,
+        },
+    );
+    let Errand::Login { is_second_tag, .. } = minimizer.plan().work[place].errand else {
+        return;
+    };
+    let login = |session_ms| Errand::Login {
+        user,
+        is_second_tag,
+        session_ms,
+    };
+    let shortest = lower(session_ms, 0, |wanted| change(minimizer, login(wanted)));
+    rounder_ms(shortest, |wanted| change(minimizer, login(wanted)));
 }

@@ -71,6 +71,7 @@ impl Minimizer {
         loop {
             let before = self.plan.clone();
             world::cut_the_end(self);
+            incidents::list_logins(self);
             incidents::leave_out(self);
             world::shrink(self);
             incidents::shrink(self);

@@ -6,7 +6,7 @@
 //! | `ddmin` | lists and numbers, knowing nothing of plans |
 //! | `world` | the end of the run, members, backends, users, habits |
 //! | `incidents` | faults and work: which, when, how long, on whom |
-//! | `renumber` | a member or a backend out of everything that names it by its place |
+//! | `renumber` | members, backends and users in everything that names them by number |
 
 mod command;
 mod ddmin;

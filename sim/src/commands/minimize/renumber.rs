@@ -1,4 +1,5 @@
-//! A plan without one of its members or backends. Both are named by their places, so those behind move up.
+//! A plan without one of its members or backends, which are named by their places, so those behind move up; or
+//! with one user for another.
 
 use sim::{Errand, FaultKind, Order, Plan, Work};
 
@@ -32,6 +33,43 @@ pub fn without_backend(plan: &Plan, gone: usize) -> Plan {
         Errand::Kick { .. } | Errand::Login { .. } => true,
     });
     plan
+}
+
+/// Whether any work names this user.
+pub fn names_user(plan: &Plan, user: u32) -> bool {
+    let mut plan = plan.clone();
+    users_of(&mut plan).into_iter().any(|named| *named == user)
+}
+
+/// The plan with another user in the place of this one.
+pub fn with_user_renamed(plan: &Plan, user: u32, other: u32) -> Plan {
+    let mut plan = plan.clone();
+    for named in users_of(&mut plan) {
+        if *named == user {
+            *named = other;
+        }
+    }
+    plan
+}
+
+/// Every place in the work where a user is named.
+fn users_of(plan: &mut Plan) -> Vec<&mut u32> {
+    let mut users = Vec::new();
+    for work in &mut plan.work {
+        match &mut work.errand {
+            Errand::Kick { user } | Errand::Login { user, .. } => users.push(user),
+            Errand::Command { orders } | Errand::DryRun { orders } => {
+                for order in orders {
+                    match order {
+                        Order::Move { user, .. } | Order::Unpin { user } => users.push(user),
+                        Order::Release { users: several } => users.extend(several),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    users
 }
 
 /// Whether the place is still there; if so, it is the new one.
@@ -189,6 +227,24 @@ mod tests {
             ]
         );
         assert_eq!(plan.work, [command(0, vec![Order::RemoveMember { member: 1 }])]);
+    }
+
+    #[test]
+    fn a_user_is_renamed_wherever_it_is_named() {
+        let login = |user| Work {
+            at_ms: 1,
+            member: 0,
+            errand: Errand::Login {
+                user,
+                is_second_tag: false,
+                session_ms: 5,
+            },
+        };
+        let release = |users| command(0, vec![Order::Release { users }]);
+        let plan = plan_with(vec![], vec![login(3), login(4), release(vec![3, 5])]);
+        let plan = with_user_renamed(&plan, 3, 0);
+        assert_eq!(plan.work, [login(0), login(4), release(vec![0, 5])]);
+        assert!(names_user(&plan, 5) && !names_user(&plan, 3));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use sim::{Ending, Plan};
 
 use super::ddmin::{lower, rounder_ms};
 use super::minimizer::Minimizer;
-use super::renumber::{without_backend, without_member};
+use super::renumber::{self, without_backend, without_member};
 
 /// The run ends where something breaks; or, when that breaks in the recovery, the recovery begins sooner.
 pub fn cut_the_end(minimizer: &mut Minimizer) {
@@ -61,6 +61,7 @@ pub fn shrink(minimizer: &mut Minimizer) {
             minimizer.try_change(|plan| dull(&mut plan.knobs.members[place]));
         }
     }
+    rename_users(minimizer);
     let users = u64::from(minimizer.plan().knobs.users);
     lower(users, 1, |users| {
         minimizer.try_change(|plan| plan.knobs.users = users as u32)
@@ -123,6 +124,19 @@ const DULL_MEMBERS: &[fn(&mut MemberKnobs)] = &[
 fn use_exact_doors(member: &mut MemberKnobs) {
     member.doors = Doors::Exact;
     member.close_bound_ms = 0;
+}
+
+/// The users with the highest numbers become others with low numbers, so that fewer users need to exist.
+fn rename_users(minimizer: &mut Minimizer) {
+    for user in (0..minimizer.plan().knobs.users).rev() {
+        if !renumber::names_user(minimizer.plan(), user) {
+            continue;
+        }
+        (0..user).any(|other| {
+            let is_free = !renumber::names_user(minimizer.plan(), other);
+            is_free && minimizer.try_plan(renumber::with_user_renamed(minimizer.plan(), user, other))
+        });
+    }
 }
 
 /// A gap of 0 means no logins but those of the plan's work, so a longer gap is the way down.

@@ -5,8 +5,11 @@ use sim::outcome::{Class, Counters};
 use sim::waits::Waits;
 use sim::{Invariant, Options, Outcome, Plan, Verdict};
 
-use super::caught::{catching, last_panic};
+use super::caught::{Panic, catching, last_panic};
 use super::ending::Ending;
+
+/// How the words begin of a panic that is the simulator's own, and so says nothing about the machine.
+const OWN_PANIC: &str = "the simulator itself: ";
 
 /// Runs a plan. A panic becomes a verdict that says where it was.
 pub fn execute(plan: &Plan, options: &Options) -> Outcome {
@@ -21,14 +24,26 @@ pub fn execute(plan: &Plan, options: &Options) -> Outcome {
                 Some(panic),
             ) = (&mut outcome.verdict, last_panic())
             {
-                *words = panic.to_string();
+                *words = words_of(&panic);
             }
             outcome
         }
-        Err(panic) => crashed(format!(
-            "outside of the machine, in the simulator itself: {panic}"
-        )),
+        Err(panic) => crashed(words_of(&panic)),
     }
+}
+
+/// Whether the verdict is a mistake of the simulator, which any bug could bring out.
+pub fn is_own_panic(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Violation { invariant: Invariant::NoPanic, words, .. } if words.starts_with(OWN_PANIC))
+}
+
+fn words_of(panic: &Panic) -> String {
+    let whose = if panic.place.starts_with("sim/") {
+        OWN_PANIC
+    } else {
+        ""
+    };
+    format!("{whose}{panic}")
 }
 
 /// What the simulator's own panic leaves of a run: nothing but its words.

@@ -73,6 +73,7 @@ impl Minimizer {
             world::cut_the_end(self);
             incidents::list_logins(self);
             incidents::leave_out(self);
+            world::begin_sooner(self);
             world::shrink(self);
             incidents::shrink(self);
             if self.plan == before || self.runs >= self.runs_max {

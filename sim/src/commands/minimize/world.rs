@@ -1,6 +1,6 @@
 //! Cuts at the size and the habits of a world, and at its end.
 
-use sim::knobs::{Doors, Knobs, MemberKnobs};
+use sim::knobs::{Doors, Knobs, MemberKnobs, PolicyKnob};
 use sim::{Ending, Plan};
 
 use super::ddmin::{lower, rounder_ms};
@@ -28,6 +28,37 @@ pub fn cut_the_end(minimizer: &mut Minimizer) {
     rounder_ms(shortest, |ms| minimizer.try_change(|plan| plan.duration_ms = ms));
     let duration_ms = minimizer.plan().duration_ms;
     minimizer.try_change(|plan| drop_what_comes_later(plan, duration_ms));
+}
+
+/// Everything happens some whole seconds sooner.
+pub fn begin_sooner(minimizer: &mut Minimizer) {
+    let before = minimizer.plan().clone();
+    let first_s = first_ms(&before) / 1_000;
+    lower(first_s, 0, |wanted_s| {
+        minimizer.try_plan(sooner(&before, (first_s - wanted_s) * 1_000))
+    });
+}
+
+/// When the first fault or work begins.
+fn first_ms(plan: &Plan) -> u64 {
+    let faults = plan.faults.iter().map(|fault| fault.from_ms);
+    faults
+        .chain(plan.work.iter().map(|work| work.at_ms))
+        .min()
+        .unwrap_or(0)
+}
+
+fn sooner(plan: &Plan, by_ms: u64) -> Plan {
+    let mut plan = plan.clone();
+    plan.duration_ms -= by_ms.min(plan.duration_ms);
+    for fault in &mut plan.faults {
+        fault.from_ms -= by_ms;
+        fault.to_ms -= by_ms;
+    }
+    for work in &mut plan.work {
+        work.at_ms -= by_ms;
+    }
+    plan
 }
 
 /// Faults end with the run at the latest, and what would begin after it goes.
@@ -79,6 +110,8 @@ const DULL_HABITS: &[fn(&mut Knobs)] = &[
     |knobs| (knobs.latency_min_us, knobs.latency_max_us) = (1_000, 1_000),
     |knobs| knobs.disk_us = 0,
     |knobs| knobs.disk_us = 1_000,
+    |knobs| knobs.policy = PolicyKnob::Consistent,
+    |knobs| knobs.drift_ppm = 10_000,
     |knobs| knobs.health_ms = 1_000,
     |knobs| knobs.lease_ms = knobs.lease_ms.next_multiple_of(1_000),
     |knobs| knobs.user_expire_ms = knobs.user_expire_ms.next_multiple_of(1_000),
@@ -119,6 +152,7 @@ const DULL_MEMBERS: &[fn(&mut MemberKnobs)] = &[
         }
     },
     |member| member.starts_at_ms = member.starts_at_ms.next_multiple_of(100),
+    |member| member.close_bound_ms = member.close_bound_ms / 100 * 100,
 ];
 
 fn use_exact_doors(member: &mut MemberKnobs) {

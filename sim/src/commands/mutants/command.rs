@@ -7,7 +7,7 @@ use sim::{Bug, Invariant, Options, Plan, Verdict};
 
 use super::bounds::{seeds_max, words};
 use crate::commands::ending::Ending;
-use crate::commands::execute::execute;
+use crate::commands::execute::{execute, is_own_panic};
 use crate::commands::host;
 use crate::commands::progress::Progress;
 use crate::commands::say::say;
@@ -41,7 +41,7 @@ struct Row {
     bound: u64,
     /// The seed at which a checker noticed it, and what broke.
     noticed: Option<(u64, Invariant)>,
-    /// Seeds that the real machine fails as well, which show nothing.
+    /// Seeds that the real machine fails as well, or at which the simulator itself panicked: they show nothing.
     spoiled: u64,
 }
 
@@ -138,6 +138,9 @@ fn look(bug: Bug, seed: u64) -> Sight {
     let Verdict::Violation { invariant, .. } = mutated.verdict else {
         return Sight::Nothing;
     };
+    if is_own_panic(&mutated.verdict) {
+        return Sight::Spoiled;
+    }
     // A seed that fails without the bug says nothing about the bug.
     match execute(&plan, &Options::default()).verdict {
         Verdict::Ok => Sight::Noticed(invariant),
@@ -186,7 +189,7 @@ fn tell(rows: &[Row], survivors: usize, seconds: f64) {
     ));
     if spoiled > 0 {
         say(format_args!(
-            "{spoiled} seeds were no help: they fail without a bug too"
+            "{spoiled} seeds were no help: they fail without a bug too, or by a mistake of the simulator"
         ));
     }
 }

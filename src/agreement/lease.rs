@@ -9,7 +9,7 @@ use super::rules::{Rule, Rules};
 use crate::topology::{Epoch, MemberId, Topology};
 use crate::world::Instant;
 
-/// Askings remembered; older ones could bring a lease only when their answers took longer than a lease lasts.
+/// Askings remembered. One that sixteen others have followed could bring little more than a fifth of a lease.
 const ASKED_MAX: usize = 16;
 
 /// One asking that waits for its majority.

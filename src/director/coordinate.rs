@@ -551,10 +551,6 @@ impl Director {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of one message, taken apart without a copy"
-    )]
     pub(super) fn accepted(
         &mut self,
         from: MemberId,

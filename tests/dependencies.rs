@@ -8,7 +8,7 @@ use std::path::Path;
 const MANIFESTS: [&str; 3] = ["Cargo.toml", "sim/Cargo.toml", "fuzz/Cargo.toml"];
 
 /// Packages of this repository.
-const OWN: [&str; 1] = ["maildirector"];
+const OWN: [&str; 2] = ["maildirector", "sim"];
 
 #[test]
 fn every_direct_dependency_has_a_line_that_says_why() {

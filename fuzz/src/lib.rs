@@ -4,4 +4,5 @@
 pub mod envelope;
 pub mod hash_format;
 pub mod machine;
+pub mod plan;
 mod ring;

@@ -9,19 +9,22 @@ use maildirector_fuzz as targets;
 /// How many mutations of each corpus file are tried; long searches are the fuzzer's.
 const MUTATIONS: u64 = 200;
 
+/// Each is a whole run of the simulator, which has its own ten thousand seeds.
+const MUTATIONS_OF_PLANS: u64 = 5;
+
 #[test]
 fn hash_format_stands_its_corpus() {
-    stands_its_corpus("hash_format", targets::hash_format::run);
+    stands_its_corpus("hash_format", MUTATIONS, targets::hash_format::run);
 }
 
 #[test]
 fn machine_stands_its_corpus() {
-    stands_its_corpus("machine", targets::machine::run);
+    stands_its_corpus("machine", MUTATIONS, targets::machine::run);
 }
 
 #[test]
 fn envelope_stands_its_corpus() {
-    stands_its_corpus("envelope", targets::envelope::run);
+    stands_its_corpus("envelope", MUTATIONS, targets::envelope::run);
 }
 
 #[test]
@@ -33,7 +36,12 @@ fn envelope_stands_what_a_ring_says_today() {
     }
 }
 
-fn stands_its_corpus(target: &str, run: fn(&[u8])) {
+#[test]
+fn plan_stands_its_corpus() {
+    stands_its_corpus("plan", MUTATIONS_OF_PLANS, targets::plan::run);
+}
+
+fn stands_its_corpus(target: &str, mutations: u64, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&folder)
         .expect("every target has a corpus")
@@ -43,7 +51,7 @@ fn stands_its_corpus(target: &str, run: fn(&[u8])) {
     assert!(!files.is_empty(), "{} is empty", folder.display());
     for file in files {
         let bytes = fs::read(&file).expect("a corpus file is readable");
-        stands(&bytes, MUTATIONS, run);
+        stands(&bytes, mutations, run);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Drawing what goes wrong.
 
-use super::moments::Moments;
+use super::script::Script;
 use crate::entropy::Stream;
-use crate::fault::{Fault, FaultKind, Links, MessageKind};
+use crate::fault::{FaultKind, Links, MessageKind};
 use crate::knobs::Knobs;
 
 const MESSAGES: &[MessageKind] = &[
@@ -24,43 +24,50 @@ const MESSAGES: &[MessageKind] = &[
     MessageKind::Hello,
 ];
 
-pub(super) fn draw(
-    stream: &mut Stream,
-    knobs: &Knobs,
-    moments: &Moments,
-    changes_members: bool,
-) -> Vec<Fault> {
-    let count = match stream.range(0, 9) {
-        0 => 0,
-        1..=4 => stream.range(1, 4),
-        _ => stream.range(3, 12),
-    };
-    let voters = knobs
-        .members
-        .iter()
-        .filter(|member| member.votes && member.is_configured)
-        .count();
-    let mut wipes_left = if changes_members {
-        0
-    } else {
-        voters.saturating_sub(1) / 2
-    };
-    let mut faults = Vec::new();
-    for _ in 0..count {
-        let name = stream.pick(&knobs.fault_kinds).clone();
-        let from_ms = moments.begin_ms(stream);
-        let to_ms = (from_ms + moments.length_ms(stream)).min(moments.duration_ms);
-        let kind = kind(stream, &name, knobs);
-        if let FaultKind::Wipe { member } = &kind {
-            let is_again = faults.iter().any(|f: &Fault| f.kind == kind);
-            if !knobs.members[*member].votes || is_again || wipes_left == 0 {
-                continue;
-            }
-            wipes_left -= 1;
-        }
-        faults.push(Fault { from_ms, to_ms, kind });
+/// Single faults of the kinds that this seed may use; few of them beside series.
+pub(super) fn draw(script: &mut Script<'_>, series: u64) {
+    if script.stream.percent(25) {
+        let kind = background(script);
+        script.fault(0, script.moments.duration_ms, kind);
     }
-    faults
+    let count = match script.stream.range(0, 9) {
+        0 => 0,
+        1..=4 => script.stream.range(1, 4),
+        _ => script.stream.range(3, 12),
+    };
+    for _ in 0..count / (series + 1) {
+        let name = script.stream.pick(&script.knobs.fault_kinds).clone();
+        let from_ms = script.moments.begin_ms(script.stream);
+        let length_ms = script.moments.length_ms(script.stream);
+        let kind = kind(script.stream, &name, script.knobs);
+        script.fault(from_ms, length_ms, kind);
+    }
+}
+
+/// Something that goes on all the time.
+fn background(script: &mut Script<'_>) -> FaultKind {
+    let lease_ms = script.knobs.lease_ms;
+    let links = if script.stream.percent(70) {
+        Links::default()
+    } else {
+        links(script.stream, script.knobs.members.len())
+    };
+    match script.stream.range(0, 3) {
+        0 => FaultKind::Loss {
+            links,
+            permille: *script.stream.pick(&[20, 100, 300]),
+        },
+        1 => FaultKind::Duplicate {
+            links,
+            permille: *script.stream.pick(&[100, 500]),
+        },
+        _ => {
+            let up_to_ms = *script
+                .stream
+                .pick(&[lease_ms / 20, lease_ms / 10, lease_ms / 4, lease_ms / 2]);
+            FaultKind::Delay { links, up_to_ms }
+        }
+    }
 }
 
 fn kind(stream: &mut Stream, name: &str, knobs: &Knobs) -> FaultKind {

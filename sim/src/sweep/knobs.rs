@@ -68,7 +68,7 @@ pub(super) fn draw(stream: &mut Stream) -> Knobs {
         latency_min_us: *stream.pick(&[50, 200, 500]),
         latency_max_us: *stream.pick(&[500, 1_000, 2_000, 5_000, 20_000, 50_000]),
         is_ordered: stream.percent(40),
-        disk_us: *stream.pick(&[100, 1_000, 5_000, 20_000]),
+        disk_us: *stream.pick(&[100, 1_000, 5_000, 20_000, 50_000]),
         health_ms: *stream.pick(&[100, 500, 1_000, 2_000]),
         waiting_logins_max,
         holds_max,
@@ -142,7 +142,7 @@ fn members(stream: &mut Stream, lease_ms: u64, drift_ppm: i32) -> Vec<MemberKnob
             is_configured,
             doors: if serves { doors } else { Doors::Exact },
             close_bound_ms: if serves && doors != Doors::Exact {
-                stream.range(10, lease_ms / 3)
+                stream.range(10, lease_ms * 2 / 5)
             } else {
                 0
             },

@@ -4,6 +4,8 @@
 mod faults;
 mod knobs;
 mod moments;
+mod patterns;
+mod script;
 mod seed;
 mod work;
 

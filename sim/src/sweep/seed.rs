@@ -1,6 +1,8 @@
 //! Putting a plan together.
 
-use super::{faults, knobs, moments::Moments, work};
+use super::moments::Moments;
+use super::script::Script;
+use super::{faults, knobs, patterns, work};
 use crate::entropy::{Entropy, Purpose};
 use crate::plan::{Ending, FORMAT, Plan};
 
@@ -19,13 +21,19 @@ pub(crate) fn plan(seed: u64) -> Plan {
         Ending::OthersStopped,
     ]);
     let moments = Moments::draw(&mut stream, &knobs, duration_ms);
-    let work = work::draw(&mut entropy.stream(Purpose::Work), &knobs, &moments);
-    let faults = faults::draw(
-        &mut entropy.stream(Purpose::Faults),
-        &knobs,
-        &moments,
-        work::changes_members(&work),
-    );
+    let mut drawn = entropy.stream(Purpose::Faults);
+    let mut script = Script::new(&mut drawn, &knobs, &moments);
+    // Most seeds have one or more series of mishaps, and then fewer single ones; some have nothing but work.
+    let series = *script.stream.pick(&[0, 0, 0, 1, 1, 1, 2, 3]);
+    for _ in 0..series {
+        let at_ms = moments.begin_ms(script.stream);
+        patterns::draw(&mut script, at_ms);
+    }
+    if series > 0 || !script.stream.percent(15) {
+        faults::draw(&mut script, series);
+    }
+    let (faults, mut work) = (script.faults, script.work);
+    work::draw(&mut entropy.stream(Purpose::Work), &knobs, &moments, &mut work);
     Plan {
         format: FORMAT,
         note: String::new(),

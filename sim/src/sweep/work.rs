@@ -5,10 +5,10 @@ use crate::entropy::Stream;
 use crate::knobs::Knobs;
 use crate::work::{Errand, Order, Work};
 
-pub(super) fn draw(stream: &mut Stream, knobs: &Knobs, moments: &Moments) -> Vec<Work> {
-    let mut work = Vec::new();
+/// Adds to what is already wanted.
+pub(super) fn draw(stream: &mut Stream, knobs: &Knobs, moments: &Moments, work: &mut Vec<Work>) {
     let changes_members = stream.percent(15);
-    for _ in 0..*stream.pick(&[0, 1, 2, 3, 4, 6, 8, 12]) {
+    for _ in 0..*stream.pick(&[0, 1, 2, 3, 4, 6, 8]) {
         let at_ms = moments.begin_ms(stream);
         let member = director(stream, knobs);
         let errand = match stream.range(0, 19) {
@@ -47,19 +47,9 @@ pub(super) fn draw(stream: &mut Stream, knobs: &Knobs, moments: &Moments) -> Vec
         });
     }
     if changes_members {
-        replace_member(stream, knobs, moments, &mut work);
+        replace_member(stream, knobs, moments, work);
     }
     work.sort_by_key(|work| work.at_ms);
-    work
-}
-
-/// Whether any of it adds or removes members.
-pub(super) fn changes_members(work: &[Work]) -> bool {
-    let is_membership = |order: &Order| matches!(order, Order::AddMember { .. } | Order::RemoveMember { .. });
-    work.iter().any(|work| match &work.errand {
-        Errand::Command { orders } => orders.iter().any(is_membership),
-        _ => false,
-    })
 }
 
 fn director(stream: &mut Stream, knobs: &Knobs) -> usize {
@@ -143,7 +133,7 @@ fn order(stream: &mut Stream, knobs: &Knobs) -> Order {
                 .map(|member| member.close_bound_ms)
                 .max()
                 .unwrap_or(0);
-            let is_enough = lease_ms == 1 || lease_ms >= close_bound_ms * 3;
+            let is_enough = lease_ms == 1 || lease_ms * 2 >= close_bound_ms * 5;
             Order::SetLease {
                 lease_ms: if is_enough { lease_ms } else { knobs.lease_ms },
             }

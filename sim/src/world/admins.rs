@@ -40,6 +40,8 @@ struct Asked {
     run: u32,
     asker: Asker,
     asked_awake_ns: u64,
+    /// How long it may be without an answer.
+    limit_ns: u64,
 }
 
 /// What the health check knows of a backend.
@@ -114,6 +116,7 @@ impl World<'_> {
         };
         let asked_awake_ns = state.awake_ns(self.now);
         let id = self.admins.next_id;
+        let limit_ns = self.knobs().command_wait_ms * MS;
         self.admins.next_id += 1;
         self.counters.commands += 1;
         let (changes, marker) = self.marked(id, changes, asker);
@@ -122,6 +125,7 @@ impl World<'_> {
             run,
             asker,
             asked_awake_ns,
+            limit_ns,
         });
         self.commands.asked(id, marker, self.newest);
         self.note(Note::Commanded { member, id, what });
@@ -165,6 +169,8 @@ impl World<'_> {
         };
         let asked_awake_ns = state.awake_ns(self.now);
         let id = self.admins.next_id;
+        // The asked director waits for the others' counts as long as a round waits for their holds.
+        let limit_ns = super::configuration::longest_lease(self.plan).as_nanos() as u64;
         self.admins.next_id += 1;
         let asker = Asker::Admin;
         self.admins.open.push(Asked {
@@ -172,6 +178,7 @@ impl World<'_> {
             run,
             asker,
             asked_awake_ns,
+            limit_ns,
         });
         self.commands.asked(id, None, self.newest);
         self.note(Note::Commanded {
@@ -275,12 +282,11 @@ impl World<'_> {
 
     /// No command waits for ever.
     pub(super) fn look_at_commands(&mut self) {
-        let limit_ns = self.knobs().command_wait_ms * MS;
         for at in 0..self.admins.open.len() {
             let asked = self.admins.open[at];
             let member = self.runs[asked.run as usize].member;
             let waited_ns = self.members[usize::from(member)].awake_ns(self.now) - asked.asked_awake_ns;
-            let judged = self.commands.waited(asked.id, waited_ns, limit_ns);
+            let judged = self.commands.waited(asked.id, waited_ns, asked.limit_ns);
             self.check(judged);
         }
     }

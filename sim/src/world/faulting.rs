@@ -6,7 +6,7 @@ use super::causes::{Affected, Name};
 use super::happening::{DiskAnswer, Happening};
 use super::network::{Effect, is_named};
 use super::note::Note;
-use super::scene::{MS, World};
+use super::scene::{MS, World, rate};
 use crate::bug::WorldBug;
 use crate::entropy::{Purpose, below};
 use crate::fault::{FaultKind, Links};
@@ -179,15 +179,8 @@ impl World<'_> {
     }
 
     fn set_rate(&mut self, member: u8, ppm: i32) {
-        let factor = if self.bug == Some(WorldBug::DriftBeyondBound) {
-            20
-        } else {
-            1
-        };
-        let now = self.now;
-        self.members[usize::from(member)]
-            .clock
-            .set_rate(now, i64::from(ppm) * factor);
+        let (now, ppm) = (self.now, rate(ppm, self.bug));
+        self.members[usize::from(member)].clock.set_rate(now, ppm);
         self.set_timers(member);
     }
 

@@ -125,7 +125,13 @@ impl World<'_> {
     fn can_recover(&mut self) -> bool {
         let is_wipe = |kind: &FaultKind| matches!(kind, FaultKind::Wipe { .. });
         let has_wipes = self.plan.faults.iter().any(|fault| is_wipe(&fault.kind));
-        let Some(newest) = self.agreement.newest() else {
+        let knows = |member: &super::member::Member| {
+            member
+                .storage
+                .kept()
+                .is_some_and(|record| record.committed.is_some())
+        };
+        let Some(newest) = self.agreement.newest().filter(|_| self.members.iter().any(knows)) else {
             // A voter that was wiped before the ring began may have been bound to by others.
             return !has_wipes;
         };
@@ -216,6 +222,9 @@ impl World<'_> {
     }
 
     pub(super) fn recovery_is_polled(&mut self) {
+        if !self.can_recover() {
+            return self.finish();
+        }
         let passed_ns = self.now - self.recovery.stage_began_ns;
         let lease = self.recovery.lease;
         match self.recovery.stage {

@@ -309,3 +309,13 @@ fn limits(knobs: &Knobs) -> Limits {
         name_bytes: 64,
     }
 }
+
+/// At what rate a clock runs that should run at `ppm`. Beyond the bound is six times as far off as the bound allows.
+pub(super) fn rate(ppm: i32, bug: Option<WorldBug>) -> i64 {
+    let factor = if bug == Some(WorldBug::DriftBeyondBound) {
+        6
+    } else {
+        1
+    };
+    i64::from(ppm) * factor
+}

@@ -202,6 +202,16 @@ impl World<'_> {
 
     /// A process forwards a byte or admits somebody: its lease must run, by its own books and by the ones kept here.
     pub(super) fn served(&mut self, run: u32, door: Door) {
+        let is_removed = self.director(run).is_some_and(|director| {
+            !director
+                .topology()
+                .member(director.me())
+                .is_some_and(|member| member.serves)
+        });
+        if is_removed && door == Door::Exact {
+            let words = format!("run {run} serves, and its own topology does not list it as a director");
+            self.check(Err(Broken::new(Invariant::Leases, words)));
+        }
         if !self.is_consistent() {
             return;
         }

@@ -209,7 +209,7 @@ mod tests {
         assert!(told(&[(5, done(1)), (6, None)]).settle(&history(&[6])).is_ok());
         assert!(
             told(&[(5, done(1)), (6, done(2))])
-                .settle(&history(&[6]))
+                .settle(&history(&[4, 6]))
                 .is_err()
         );
     }

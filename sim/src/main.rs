@@ -1,6 +1,7 @@
 //! The simulator's command line. What a command does stands in `commands`; what a world is, in the library.
 
 mod commands;
+mod explore;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ Examples:
   sim mutants                                 break each rule: how many seeds until it is noticed?
   sim plans sim/plans                         the committed regressions
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
+  sim explore --small                         every order of events in small rings
   sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
@@ -47,6 +49,8 @@ enum Command {
     Mutants(MutantsArguments),
     /// Run the committed plans of a directory.
     Plans(PlansArguments),
+    /// Try every order of events in small rings.
+    Explore(explore::ExploreArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
 }
@@ -69,6 +73,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::CheckDeterminism(arguments) => check_determinism(&arguments),
         Command::Mutants(arguments) => mutants(&arguments),
         Command::Plans(arguments) => plans(&arguments),
+        Command::Explore(arguments) => Ok(explore::run(&arguments)),
         Command::Waits(arguments) => waits(&arguments),
     }
 }

@@ -67,14 +67,25 @@ pub const WORLDS: &[World] = &[
         ..World::QUIET
     },
     World {
+        name: "renewals",
+        about: "a drain while a user logs in, with leases asked for whenever a director has cause",
+        duties: &[D, D, W],
+        opened: &[(0, Who::Ann)],
+        logins: &[(1, Who::Ann)],
+        idle_percent: 2,
+        ordered: &[(0, Order::DrainFirst)],
+        reaches: &[Mark::EpochOne],
+        ..World::QUIET
+    },
+    World {
         name: "pair-two-changes",
         about: "two directors alone: a second change, given at the other, for the next epoch",
         duties: &[D, D],
         opened: &[(1, Who::Ann)],
         ordered: &[(0, Order::DrainFirst)],
         orders: &[(1, Order::MoveBob)],
-        waits: &[Wait::Percent(2), Wait::Percent(2)],
-        ticks: 2,
+        waits: &[Wait::Percent(2)],
+        ticks: 1,
         epochs: 2,
         reaches: &[Mark::EpochOne, Mark::EpochTwo],
         ..World::QUIET
@@ -105,13 +116,12 @@ pub const WORLDS: &[World] = &[
         name: "two-changes",
         about: "a second change, given at the other director, for the next epoch",
         duties: &[D, D, W],
-        opened: &[(1, Who::Ann)],
         ordered: &[(0, Order::DrainFirst)],
         orders: &[(1, Order::MoveBob)],
-        waits: &[Wait::Percent(2), Wait::Percent(2)],
-        ticks: 2,
+        waits: &[Wait::Percent(2)],
+        ticks: 1,
         epochs: 2,
-        reaches: &[Mark::EpochOne, Mark::EpochTwo],
+        reaches: &[Mark::EpochOne],
         ..World::QUIET
     },
     World {

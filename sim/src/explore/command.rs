@@ -45,7 +45,7 @@ pub struct ExploreArguments {
 }
 
 /// States of a world that `--small` looks at; of the smaller ones that is all.
-const SMALL_STATES: usize = 60_000;
+const SMALL_STATES: usize = 100_000;
 const LARGE_STATES: usize = 100_000_000;
 const SMALL_SECONDS: u64 = 120;
 const LARGE_SECONDS: u64 = 600;

@@ -30,6 +30,7 @@ mod waits;
 
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use ending::{EXIT_CODES, Ending};
+pub use host::Stopwatch;
 pub use minimize::{MinimizeArguments, minimize};
 pub use mutants::{MutantsArguments, mutants};
 pub use plans::{PlansArguments, plans};

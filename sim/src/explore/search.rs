@@ -5,8 +5,10 @@ use std::time::Duration;
 use maildirector::agreement::Rule;
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
+use crate::commands::Stopwatch;
+
 use super::action::Action;
-use super::host::{Stopwatch, memory_mib, pause};
+use super::host::{memory_mib, pause};
 use super::model::Exploration;
 use super::state::State;
 use super::world::World;

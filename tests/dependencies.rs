@@ -16,6 +16,11 @@ fn every_direct_dependency_has_a_line_that_says_why() {
     for manifest in MANIFESTS {
         named.extend(dependencies(&text_of(manifest)));
     }
+    let unused: Vec<_> = pins(&text_of("Cargo.toml")).difference(&named).cloned().collect();
+    assert!(
+        unused.is_empty(),
+        "no package uses these of [workspace.dependencies]: {unused:?}"
+    );
     for own in OWN {
         named.remove(own);
     }
@@ -44,7 +49,9 @@ fn dependencies_are_found_in_every_kind_of_table() {
         [dependencies.tokio]\nversion = \"1\"\n\
         [features]\nfast = []\n";
     let found: Vec<_> = dependencies(manifest).into_iter().collect();
-    assert_eq!(found, ["cc", "clap", "proptest", "serde", "tokio"]);
+    assert_eq!(found, ["cc", "proptest", "serde", "tokio"]);
+    let pinned: Vec<_> = pins(manifest).into_iter().collect();
+    assert_eq!(pinned, ["clap"]);
 }
 
 fn text_of(name: &str) -> String {
@@ -52,15 +59,29 @@ fn text_of(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The names in all dependency tables of a manifest; reads what this repository writes, not all of TOML.
+/// The names in the dependency tables of a package.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
+    names(manifest, |table| {
+        table.ends_with("dependencies") && table != "workspace.dependencies"
+    })
+}
+
+/// The names for which the workspace has chosen a version.
+fn pins(manifest: &str) -> BTreeSet<String> {
+    names(manifest, |table| table == "workspace.dependencies")
+}
+
+/// The keys of the tables that are wanted, and `x` of `[table.x]`; reads what this repository writes, not all of TOML.
+fn names(manifest: &str, is_wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut is_inside = false;
     for line in manifest.lines().map(str::trim) {
         if let Some(table) = line.strip_prefix('[') {
             let table = table.trim_end_matches(']');
-            is_inside = table.ends_with("dependencies");
-            if let Some((_, name)) = table.split_once("dependencies.") {
+            is_inside = is_wanted(table);
+            if let Some((outer, name)) = table.rsplit_once('.')
+                && is_wanted(outer)
+            {
                 found.insert(name.to_owned());
             }
         } else if is_inside && !line.starts_with('#') {

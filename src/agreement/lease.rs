@@ -108,7 +108,7 @@ impl Lease {
 
     /// The director is at `epoch` now: leases and askings from before the epoch before it are void.
     pub fn advanced_to(&mut self, epoch: Epoch) {
-        if self.rules.keep(Rule::LeaseCountsForTwoEpochs) {
+        if self.rules.keep(Rule::OldLeasesEndBeforeConfirming) {
             self.held.retain(|(e, _)| e.next() >= epoch);
             self.asked.retain(|a| a.topology.epoch().next() >= epoch);
         }

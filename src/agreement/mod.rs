@@ -37,9 +37,8 @@
 //! for one asking; that majority shares a voter with the one that accepted v. Either that voter granted after it
 //! accepted: then the director had confirmed v. Or before: then the lease was stated with the acceptance, and the
 //! decision waited until it ran out or until the director confirmed v. Either way the director admits and forwards only
-//! for users whom T_e and T_{e+1} place alike. Nobody serves at e-1: a lease counts for two epochs only
-//! ([`Rule::LeaseCountsForTwoEpochs`]), and to confirm v at all a director's lease had to be asked for at e
-//! ([`Rule::OldLeasesEndBeforeConfirming`]), where only voters at e grant ([`Rule::GrantAtOwnEpochOnly`]).
+//! for users whom T_e and T_{e+1} place alike. Nobody serves at e-1: a lease counts for two epochs only,
+//! and to confirm v at all a director's lease had to be asked for at e ([`Rule::OldLeasesEndBeforeConfirming`]), where only voters at e grant ([`Rule::GrantAtOwnEpochOnly`]).
 //! So at any instant two topologies at most are served, and they agree about whoever is served.
 //!
 //! # Why it comes to an end

@@ -26,8 +26,8 @@ pub enum Rule {
     GrantAtOwnEpochOnly,
     /// A director without a lease admits nobody.
     AdmitOnlyUnderLease,
-    /// Confirmed values are kept when the lease runs out: a lease at this epoch may come back, and the
-    /// confirmations are counted all the while.
+    /// Confirmed values are kept when the lease runs out, and the askings that named them are void: a lease at this
+    /// epoch may come back, and the confirmations are counted all the while.
     ConfirmedSurvivesIsolation,
     /// All confirmed values are kept at once: which one is chosen is not known here.
     AllConfirmedAreKept,
@@ -63,10 +63,8 @@ pub enum Rule {
     FormerMembersAreWaitedFor,
     /// One round adds or removes one voter: majorities before and after always meet.
     OneVoterPerRound,
-    /// A lease asked for at epoch e counts at e and e+1, no longer.
-    LeaseCountsForTwoEpochs,
-    /// Before a director confirms for the epoch after its own, its lease was asked for at its own: an older one
-    /// rests on voters who need not have heard of this value.
+    /// A lease asked for at epoch e counts at e and e+1, no longer, and before a director confirms for the epoch after
+    /// its own, its lease was asked for at its own: an older one rests on voters who need not have heard of this value.
     OldLeasesEndBeforeConfirming,
     /// A lease runs from the sending of the request; from the answer, it would outlast the voters' notes.
     LeaseStartsAtSending,
@@ -88,8 +86,6 @@ pub enum Rule {
     FirstStartBindsOnce,
     /// A voter whose storage was wiped has another incarnation and no vote until it was replaced.
     WipedVoterIsSilent,
-    /// A removed director stops at once.
-    RemovedDirectorStops,
     /// A director closes everything before it asks again for a lease that it lost.
     CloseBeforeRenewing,
     /// A member stops when it finds that another run of it has taken its storage.
@@ -128,7 +124,6 @@ impl Rule {
         Rule::LeaseBelongsToBoot,
         Rule::FormerMembersAreWaitedFor,
         Rule::OneVoterPerRound,
-        Rule::LeaseCountsForTwoEpochs,
         Rule::OldLeasesEndBeforeConfirming,
         Rule::LeaseStartsAtSending,
         Rule::MajorityGrantsOneNonce,
@@ -140,7 +135,6 @@ impl Rule {
         Rule::FirstStartComparesFingerprints,
         Rule::FirstStartBindsOnce,
         Rule::WipedVoterIsSilent,
-        Rule::RemovedDirectorStops,
         Rule::CloseBeforeRenewing,
         Rule::ReplacedRunStops,
         Rule::CommandsApplyOnce,

@@ -119,9 +119,26 @@ impl Committed {
         self.topology.epoch()
     }
 
+    /// A draft of the next topology.
+    #[cfg(not(feature = "planted-bugs"))]
+    pub fn draft(&self, _rules: Rules) -> Draft {
+        Draft::of(&self.topology)
+    }
+
+    /// A draft of the next topology.
+    #[cfg(feature = "planted-bugs")]
+    pub fn draft(&self, rules: Rules) -> Draft {
+        let draft = Draft::of(&self.topology);
+        if rules.keep(Rule::OneVoterPerRound) {
+            draft
+        } else {
+            draft.allowing_many_voters()
+        }
+    }
+
     /// What the proposal would make of this topology, without pins.
     pub fn with(&self, proposal: &Proposal, rules: Rules) -> Outcome {
-        let mut draft = draft_of(&self.topology, rules);
+        let mut draft = self.draft(rules);
         let mut answered = (*self.answered).clone();
         for request in &proposal.requests {
             let mut refused = Vec::new();
@@ -158,20 +175,5 @@ impl Committed {
             topology: Arc::new(outcome.topology.advanced(&value.pins)),
             answered: Arc::new(outcome.answered),
         }
-    }
-}
-
-#[cfg(not(feature = "planted-bugs"))]
-fn draft_of(topology: &Topology, _rules: Rules) -> Draft {
-    Draft::of(topology)
-}
-
-#[cfg(feature = "planted-bugs")]
-fn draft_of(topology: &Topology, rules: Rules) -> Draft {
-    let draft = Draft::of(topology);
-    if rules.keep(Rule::OneVoterPerRound) {
-        draft
-    } else {
-        draft.allowing_many_voters()
     }
 }

@@ -11,7 +11,7 @@ use crate::agreement::{
     Body, Proposal, Request,
     timing::{held_bound, resend_every},
 };
-use crate::topology::{Change, ChangeError, Draft, LEASE_MAX, MemberId};
+use crate::topology::{Change, ChangeError, LEASE_MAX, MemberId};
 use crate::world::Instant;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,7 +109,8 @@ impl Director {
         }
         self.check_lease(changes)?;
         if self.serving.standing == Standing::Leased || changes.is_empty() {
-            Draft::of(self.topology())
+            self.committed
+                .draft(self.settings.rules)
                 .apply(changes)
                 .map_err(CommandError::Refused)?;
         }
@@ -277,7 +278,8 @@ impl Director {
                 limit: limits.commands,
             })
         } else {
-            Draft::of(self.topology())
+            self.committed
+                .draft(self.settings.rules)
                 .apply(&changes)
                 .map_err(CommandError::Refused)
         };

@@ -85,10 +85,6 @@ impl Followed {
         self.contradictions > 0
     }
 
-    pub fn forget_values(&mut self) {
-        self.values.clear();
-    }
-
     /// Values are not confirmed any more; whoever asks for them binds this director anew.
     pub fn unbind(&mut self) {
         self.values.clear();
@@ -437,7 +433,7 @@ impl Director {
                 .start_grace(self.topology().lease_wait(), self.timing().drift_ppm, now);
         }
         self.save(out);
-        if !self.serves() && self.is_serving() && self.settings.rules.keep(Rule::RemovedDirectorStops) {
+        if !self.serves() && self.is_serving() {
             self.isolate(now, out);
         }
         self.drop_displaced(displaced, now, out);

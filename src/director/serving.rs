@@ -134,15 +134,14 @@ impl Director {
     /// Stop serving in this instant: forward nothing more, close everything, forget all holds.
     pub(super) fn isolate(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.serving.standing = Standing::Isolated { since: now };
-        self.serving.lease.void();
-        out.push(Output::Event(Event::Isolated {
-            epoch: self.epoch(),
-            holds: self.holds.len(),
-        }));
-        self.close_all(now, out);
-        if !self.settings.rules.keep(Rule::ConfirmedSurvivesIsolation) {
-            self.followed.forget_values();
+        if self.settings.rules.keep(Rule::ConfirmedSurvivesIsolation) {
+            self.serving.lease.void();
+        } else {
+            self.followed.unbind();
         }
+        let (epoch, holds) = (self.epoch(), self.holds.len());
+        out.push(Output::Event(Event::Isolated { epoch, holds }));
+        self.close_all(now, out);
         self.refuse_waiting(now, out);
     }
 

@@ -56,7 +56,6 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::LeaseBelongsToBoot => "a run counts grants that an earlier run asked for",
         Rule::FormerMembersAreWaitedFor => "nobody waits for the lease of a removed director",
         Rule::OneVoterPerRound => "one round may replace a voter by another",
-        Rule::LeaseCountsForTwoEpochs => "a lease counts at however many later epochs",
         Rule::OldLeasesEndBeforeConfirming => {
             "a director confirms while it serves under a lease of an earlier epoch"
         }
@@ -70,7 +69,6 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::FirstStartComparesFingerprints => "members with different configurations start a ring together",
         Rule::FirstStartBindsOnce => "a voter takes part in two first starts",
         Rule::WipedVoterIsSilent => "a voter whose storage was wiped goes on voting",
-        Rule::RemovedDirectorStops => "a removed director goes on serving",
         Rule::CloseBeforeRenewing => "an isolated director renews before it has closed its sessions",
         Rule::ReplacedRunStops => "a run goes on after another run took its storage",
         Rule::CommandsApplyOnce => "a command that is sent twice is applied twice",

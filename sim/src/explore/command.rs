@@ -61,6 +61,26 @@ pub fn run(arguments: &ExploreArguments) -> Ending {
     }
 }
 
+/// The world in which breaking the rule is known to show, which rule of the protocol breaks there, and after how many
+/// events.
+pub fn notice(rule: Rule) -> Option<(&'static str, &'static str, usize)> {
+    TEETH.iter().find(|(shown, _)| *shown == rule)?;
+    let arguments = ExploreArguments {
+        small: true,
+        large: false,
+        world: None,
+        bug: None,
+        depth: None,
+        states: None,
+        seconds: None,
+        memory: 6000,
+        threads: 1,
+    };
+    let found = first_counterexample(rule, &arguments)?;
+    let counterexample = found.counterexample?;
+    Some((found.world.name, counterexample.rule, counterexample.depth()))
+}
+
 fn run_worlds(arguments: &ExploreArguments) -> Ending {
     let worlds = match &arguments.world {
         None => WORLDS.to_vec(),

@@ -32,4 +32,4 @@ mod tidy;
 mod world;
 mod worlds;
 
-pub use command::{ExploreArguments, run};
+pub use command::{ExploreArguments, notice, run};

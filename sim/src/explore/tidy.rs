@@ -30,7 +30,6 @@ pub fn is_sound_without(rule: Rule) -> bool {
             | Rule::CommandsApplyOnce
             | Rule::NewerTopologyOnly
             | Rule::LeaseBelongsToBoot
-            | Rule::LeaseCountsForTwoEpochs
             | Rule::LeaseStartsAtSending
             | Rule::MajorityGrantsOneNonce
             | Rule::MajorityOfOneBallot

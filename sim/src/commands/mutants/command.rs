@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use clap::Args;
 use sim::{Bug, Invariant, Options, Plan, Verdict};
 
-use super::bounds::{seeds_max, words};
+use super::bounds::{is_open, seeds_max, words};
+use super::net::{Notice, notice_without_seeds};
 use crate::commands::ending::Ending;
 use crate::commands::execute::{execute, is_own_panic};
 use crate::commands::host;
@@ -39,8 +40,8 @@ pub struct MutantsArguments {
 struct Row {
     bug: Bug,
     bound: u64,
-    /// The seed at which a checker noticed it, and what broke.
-    noticed: Option<(u64, Invariant)>,
+    /// Who noticed it.
+    noticed: Option<Notice>,
     /// Seeds that the real machine fails as well, or at which the simulator itself panicked: they show nothing.
     spoiled: u64,
 }
@@ -48,7 +49,11 @@ struct Row {
 impl Row {
     /// Whether the bug was noticed within its bound. A run with a higher limit may find it later.
     fn is_within_bound(&self) -> bool {
-        self.noticed.is_some_and(|(seed, _)| seed < self.bound)
+        match &self.noticed {
+            Some(Notice::Seed(seed, _)) => *seed < self.bound,
+            Some(_) => true,
+            None => false,
+        }
     }
 }
 
@@ -77,18 +82,19 @@ pub fn mutants(arguments: &MutantsArguments) -> Result<Ending, UsageError> {
         ));
         progress.step(|| format!("{bug} was the last"));
     }
-    let survivors: Vec<&Row> = rows.iter().filter(|row| !row.is_within_bound()).collect();
+    let missed: Vec<&Row> = rows.iter().filter(|row| !row.is_within_bound()).collect();
+    let survivors: Vec<&Row> = missed.iter().copied().filter(|row| !is_open(row.bug)).collect();
     let shown = if arguments.check {
-        survivors.clone()
+        missed.clone()
     } else {
         rows.iter().collect()
     };
     let table = table(shown);
-    if !(arguments.check && survivors.is_empty()) {
+    if !(arguments.check && missed.is_empty()) {
         say(table.rendered(arguments.markdown));
     }
     if !arguments.markdown {
-        tell(&rows, survivors.len(), progress.elapsed().as_secs_f64());
+        tell(&rows, missed.len(), progress.elapsed().as_secs_f64());
     }
     Ok(if survivors.is_empty() {
         Ending::Clean
@@ -114,7 +120,7 @@ fn hunt(bug: Bug, limit: u64, jobs: usize) -> Row {
             match sight {
                 Sight::Nothing => {}
                 Sight::Spoiled => row.spoiled += 1,
-                Sight::Noticed(invariant) => row.noticed = Some((seed, invariant)),
+                Sight::Noticed(invariant) => row.noticed = Some(Notice::Seed(seed, invariant)),
             }
             if row.noticed.is_some() {
                 ControlFlow::Break(())
@@ -123,6 +129,7 @@ fn hunt(bug: Bug, limit: u64, jobs: usize) -> Row {
             }
         },
     );
+    row.noticed = row.noticed.or_else(|| notice_without_seeds(bug));
     row
 }
 
@@ -152,13 +159,14 @@ fn table(rows: Vec<&Row>) -> Table {
     let mut table = Table::new(&[
         ("bug", Side::Left),
         ("what is broken", Side::Left),
-        ("seeds needed", Side::Right),
+        ("seeds needed", Side::Left),
         ("noticed by", Side::Left),
         ("bound", Side::Right),
     ]);
     for row in rows {
-        let (needed, by) = match row.noticed {
-            Some((seed, invariant)) => (grouped(seed + 1), invariant.name()),
+        let (needed, by) = match &row.noticed {
+            Some(notice) => (notice.to_string(), notice.broken()),
+            None if is_open(row.bug) => ("not yet".to_owned(), "nobody"),
             None => ("never".to_owned(), "nobody"),
         };
         let what = words(row.bug).to_owned();
@@ -177,8 +185,10 @@ fn tell(rows: &[Row], survivors: usize, seconds: f64) {
     let spoiled: u64 = rows.iter().map(|row| row.spoiled).sum();
     let most = rows
         .iter()
-        .filter_map(|row| row.noticed)
-        .map(|(seed, _)| seed + 1)
+        .filter_map(|row| match row.noticed {
+            Some(Notice::Seed(seed, _)) => Some(seed + 1),
+            _ => None,
+        })
         .max()
         .unwrap_or(0);
     say(format_args!(

@@ -2,5 +2,6 @@
 
 mod bounds;
 mod command;
+mod net;
 
 pub use command::{MutantsArguments, mutants};

@@ -20,13 +20,11 @@ pub fn is_open(bug: Bug) -> bool {
         bug,
         Bug::Rule(
             Rule::ConfirmationNamesItsValue
-                | Rule::ConfirmedSurvivesIsolation
                 | Rule::AllConfirmedAreKept
                 | Rule::MajorityOfOneBallot
                 | Rule::AcceptingRaisesThePromise
                 | Rule::PromiseIsDurable
                 | Rule::FirstStartBindsOnce
-                | Rule::WipedVoterIsSilent
         ) | Bug::World(WorldBug::TornRecordAccepted | WorldBug::StorageNotClaimed)
     )
 }

@@ -14,6 +14,10 @@ const PLANS: &[(&str, &str)] = &[
         "confirmation-of-earlier-boot",
         include_str!("../../../plans/confirmation-of-earlier-boot.plan"),
     ),
+    (
+        "confirmed-survives-isolation",
+        include_str!("../../../plans/confirmed-survives-isolation.plan"),
+    ),
     ("freeze-lifted", include_str!("../../../plans/freeze-lifted.plan")),
     (
         "hold-outlives-session",
@@ -34,6 +38,10 @@ const PLANS: &[(&str, &str)] = &[
     (
         "witness-left-behind",
         include_str!("../../../plans/witness-left-behind.plan"),
+    ),
+    (
+        "wiped-voter-votes",
+        include_str!("../../../plans/wiped-voter-votes.plan"),
     ),
 ];
 

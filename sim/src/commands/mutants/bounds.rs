@@ -13,22 +13,6 @@ pub fn seeds_max(bug: Bug) -> u64 {
     }
 }
 
-/// Whether nothing notices the bug yet. These are findings about the simulator: each needs two rounds that fight for one
-/// epoch, or a fault in the first moments of a ring, in an order that no seed has drawn so far.
-pub fn is_open(bug: Bug) -> bool {
-    matches!(
-        bug,
-        Bug::Rule(
-            Rule::ConfirmationNamesItsValue
-                | Rule::AllConfirmedAreKept
-                | Rule::MajorityOfOneBallot
-                | Rule::AcceptingRaisesThePromise
-                | Rule::PromiseIsDurable
-                | Rule::FirstStartBindsOnce
-        ) | Bug::World(WorldBug::TornRecordAccepted | WorldBug::StorageNotClaimed)
-    )
-}
-
 /// What goes wrong, in words.
 pub fn words(bug: Bug) -> &'static str {
     match bug {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use clap::Args;
 use sim::{Bug, Invariant, Options, Plan, Verdict};
 
-use super::bounds::{is_open, seeds_max, words};
+use super::bounds::{seeds_max, words};
 use super::net::{Notice, notice_without_seeds};
 use crate::commands::ending::Ending;
 use crate::commands::execute::{execute, is_own_panic};
@@ -82,19 +82,18 @@ pub fn mutants(arguments: &MutantsArguments) -> Result<Ending, UsageError> {
         ));
         progress.step(|| format!("{bug} was the last"));
     }
-    let missed: Vec<&Row> = rows.iter().filter(|row| !row.is_within_bound()).collect();
-    let survivors: Vec<&Row> = missed.iter().copied().filter(|row| !is_open(row.bug)).collect();
+    let survivors: Vec<&Row> = rows.iter().filter(|row| !row.is_within_bound()).collect();
     let shown = if arguments.check {
-        missed.clone()
+        survivors.clone()
     } else {
         rows.iter().collect()
     };
     let table = table(shown);
-    if !(arguments.check && missed.is_empty()) {
+    if !(arguments.check && survivors.is_empty()) {
         say(table.rendered(arguments.markdown));
     }
     if !arguments.markdown {
-        tell(&rows, missed.len(), progress.elapsed().as_secs_f64());
+        tell(&rows, survivors.len(), progress.elapsed().as_secs_f64());
     }
     Ok(if survivors.is_empty() {
         Ending::Clean
@@ -166,7 +165,6 @@ fn table(rows: Vec<&Row>) -> Table {
     for row in rows {
         let (needed, by) = match &row.noticed {
             Some(notice) => (notice.to_string(), notice.broken()),
-            None if is_open(row.bug) => ("not yet".to_owned(), "nobody"),
             None => ("never".to_owned(), "nobody"),
         };
         let what = words(row.bug).to_owned();

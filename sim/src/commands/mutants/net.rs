@@ -8,42 +8,32 @@ use crate::commands::execute::execute;
 use crate::commands::table::grouped;
 use crate::explore;
 
+macro_rules! plans {
+    ($($name:literal)*) => {
+        &[$(($name, include_str!(concat!("../../../plans/", $name, ".plan")))),*]
+    };
+}
+
 /// Plans made for one bug each. They are part of the binary, so that the command runs anywhere.
-const PLANS: &[(&str, &str)] = &[
-    (
-        "confirmation-of-earlier-boot",
-        include_str!("../../../plans/confirmation-of-earlier-boot.plan"),
-    ),
-    (
-        "confirmed-survives-isolation",
-        include_str!("../../../plans/confirmed-survives-isolation.plan"),
-    ),
-    ("freeze-lifted", include_str!("../../../plans/freeze-lifted.plan")),
-    (
-        "hold-outlives-session",
-        include_str!("../../../plans/hold-outlives-session.plan"),
-    ),
-    (
-        "lease-counts-too-long",
-        include_str!("../../../plans/lease-counts-too-long.plan"),
-    ),
-    (
-        "removed-director-not-waited-for",
-        include_str!("../../../plans/removed-director-not-waited-for.plan"),
-    ),
-    (
-        "voter-replaced-in-one-round",
-        include_str!("../../../plans/voter-replaced-in-one-round.plan"),
-    ),
-    (
-        "witness-left-behind",
-        include_str!("../../../plans/witness-left-behind.plan"),
-    ),
-    (
-        "wiped-voter-votes",
-        include_str!("../../../plans/wiped-voter-votes.plan"),
-    ),
-];
+const PLANS: &[(&str, &str)] = plans! {
+    "accepting-raises-the-promise"
+    "all-confirmed-are-kept"
+    "confirmation-names-its-value"
+    "confirmation-of-earlier-boot"
+    "confirmed-survives-isolation"
+    "first-start-binds-once"
+    "freeze-lifted"
+    "hold-outlives-session"
+    "lease-counts-too-long"
+    "majority-of-one-ballot"
+    "promise-is-durable"
+    "removed-director-not-waited-for"
+    "storage-not-claimed"
+    "torn-record-accepted"
+    "voter-replaced-in-one-round"
+    "wiped-voter-votes"
+    "witness-left-behind"
+};
 
 /// Who noticed, and what broke.
 pub enum Notice {
@@ -120,6 +110,19 @@ mod tests {
             let plan = Plan::parse(text).expect(name);
             let bug = plan.expect.and_then(|expect| expect.bug).expect(name);
             assert!(Bug::parse(&bug).is_some(), "{name}: {bug}");
+        }
+    }
+
+    #[test]
+    fn every_committed_plan_for_a_bug_is_in_the_binary() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/plans");
+        for entry in std::fs::read_dir(directory).expect(directory) {
+            let path = entry.expect(directory).path();
+            let plan = Plan::parse(&std::fs::read_to_string(&path).expect("a text")).expect("a plan");
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+            let is_for_a_bug = plan.expect.is_some_and(|expect| expect.bug.is_some());
+            let is_listed = PLANS.iter().any(|(listed, _)| *listed == name);
+            assert!(is_listed || !is_for_a_bug, "{name} is missing in PLANS");
         }
     }
 }

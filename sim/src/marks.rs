@@ -73,8 +73,6 @@ marks! {
     OtherConfiguration "other-configuration" "Members were configured differently."
     Unseated "unseated" "A voter found that its storage is not known."
     SplitEnded "split-ended" "A split of a minority that served on was ended."
-    Nonsense "nonsense" "A message made no sense."
-    OtherEvent "other-event" "A machine told something that has no mark of its own."
     TwoEpochsServe "two-epochs-serve" "Directors with leases were at two epochs."
     RoutedAtOlderEpoch "routed-at-older-epoch" "A login was routed at an epoch that another director had left."
     ByteFenced "byte-fenced" "A byte was held back for want of a lease."

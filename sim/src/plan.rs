@@ -47,6 +47,29 @@ pub struct Expect {
     pub bug: Option<String>,
     /// The name of the invariant that breaks with the bug, as [`crate::Invariant::name`] gives it.
     pub breaks: Option<String>,
+    /// So many seeds, from the plan's own on, in one of which it breaks. 1 where the plan leaves nothing to chance.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub seeds: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(seeds: &u64) -> bool {
+    *seeds == 1
+}
+
+impl Plan {
+    /// The plan with each of the seeds that it is to be tried with.
+    pub fn trials(&self) -> impl Iterator<Item = Plan> + '_ {
+        let seeds = self.expect.as_ref().map_or(1, |expect| expect.seeds.max(1));
+        (0..seeds).map(|further| Plan {
+            seed: self.seed.wrapping_add(further),
+            ..self.clone()
+        })
+    }
 }
 
 /// How a run ends: what is required to recover, and what stays broken for ever beside it.

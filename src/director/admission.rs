@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::holds::{OpenError, SESSIONS_MAX};
+use super::holds::{NAME_BYTES_MAX, OpenError, SESSIONS_MAX};
 use super::input::{Door, LoginToken};
 use super::machine::Director;
 use super::output::{Event, Output, RefuseReason};
@@ -142,8 +142,8 @@ impl Director {
             return Admission::Refuse(RefuseReason::NoBackend { tag: user.tag });
         };
         let limits = &self.settings.limits;
-        if name.len() > limits.name_bytes {
-            let limit = limits.name_bytes;
+        let limit = limits.name_bytes.min(NAME_BYTES_MAX);
+        if name.len() > limit {
             return Admission::Refuse(RefuseReason::TooMany {
                 what: "bytes in the user's name",
                 limit,

@@ -139,7 +139,7 @@ impl Director {
     }
 
     /// Send what waits, all in one request, if none is on its way.
-    fn send_commands(&mut self, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn send_commands(&mut self, now: Instant, out: &mut Vec<Output>) {
         if self.commands.sent.is_some() || self.commands.queue.is_empty() || self.first_start.is_some() {
             return;
         }

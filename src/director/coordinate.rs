@@ -162,15 +162,18 @@ impl Director {
             .find_map(|(id, (incarnation, at))| {
                 let member = topology.member(*id)?;
                 let is_recent = now.since(*at) <= renew_every(self.timing()) * 3;
-                match (member.votes, member.incarnation == *incarnation) {
+                let change = match (member.votes, member.incarnation == *incarnation) {
                     _ if !is_recent => None,
                     (true, true) => None,
-                    (true, false) => (topology.voters() > 1).then_some(Change::Unseat { id: *id }),
+                    (true, false) => Some(Change::Unseat { id: *id }),
                     (false, _) => Some(Change::Seat {
                         id: *id,
                         incarnation: *incarnation,
                     }),
-                }
+                };
+                // What is impossible now would cost a round, and then another one, for ever.
+                let mut draft = self.committed.draft(self.settings.rules);
+                change.filter(|change| draft.apply(std::slice::from_ref(change)).is_ok())
             })
     }
 

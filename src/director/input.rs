@@ -33,7 +33,7 @@ pub struct Limits {
     pub changes_per_command: usize,
     /// Moves of users remembered for `history`.
     pub history: usize,
-    /// Bytes of a user's name.
+    /// Bytes of a user's name; more than [`super::NAME_BYTES_MAX`] counts as that.
     pub name_bytes: usize,
 }
 

@@ -306,8 +306,6 @@ pub enum EvictReason {
     Contradicts,
     /// An admin closed the sessions.
     Kicked,
-    /// A door says that a user has sessions whom nobody here admitted.
-    Stray,
 }
 
 /// Why a round was given up.

@@ -260,6 +260,8 @@ impl Director {
                     is_stuck,
                 },
             );
+            // It may be the first word of a coordinator, and a member that does not serve has no timer of its own.
+            self.send_commands(now, out);
         }
         self.answer_renew(from, boot, renew, now, out);
         if renew.is_stuck {

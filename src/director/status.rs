@@ -129,6 +129,12 @@ impl Director {
         }
     }
 
+    /// Whether this member is to vote by its configuration, and the ring has not given it a seat: its storage was wiped,
+    /// or it is new.
+    pub fn is_unseated(&self) -> bool {
+        self.wants_vote() && !self.is_seated()
+    }
+
     /// All backends, in the order of their addresses.
     pub fn backend_status(&self) -> Vec<BackendStatus<'_>> {
         let mut pinned = std::collections::BTreeMap::new();

@@ -167,6 +167,9 @@ impl Director {
             renew_every(self.timing())
         };
         self.hello_at = Some(now.plus(every));
+        if !is_fresh {
+            out.push(Output::Event(Event::Unseated));
+        }
         self.say_hello(out);
     }
 
@@ -182,7 +185,7 @@ impl Director {
     }
 
     /// Whether the configuration makes this member a voter.
-    fn wants_vote(&self) -> bool {
+    pub(super) fn wants_vote(&self) -> bool {
         self.settings
             .configured
             .member(self.settings.me)

@@ -21,6 +21,7 @@ struct Ring {
     cut: Vec<(MemberId, MemberId)>,
     seen: BTreeMap<MemberId, Vec<Output>>,
     boots: u64,
+    limits: Limits,
 }
 
 fn id(index: u16) -> MemberId {
@@ -46,14 +47,19 @@ fn user(name: &str) -> UserId {
 impl Ring {
     /// Directors 1..=n, all voters; backends 10.0.0.1 to 3.
     fn new(directors: u16) -> Ring {
+        Ring::with_witnesses(directors, 0)
+    }
+
+    /// Directors first, witnesses after them.
+    fn with_witnesses(directors: u16, witnesses: u16) -> Ring {
         let member = |i| Member {
             id: id(i),
-            serves: true,
+            serves: i <= directors,
             votes: true,
             incarnation: Incarnation::from_bits(0),
         };
         let seed = TopologySeed {
-            members: (1..=directors).map(member).collect(),
+            members: (1..=directors + witnesses).map(member).collect(),
             backends: (1..=3).map(backend).collect(),
             timing: TIMING_DEFAULT,
             hash_format: "%Lu".to_owned(),
@@ -68,8 +74,9 @@ impl Ring {
             cut: Vec::new(),
             seen: BTreeMap::new(),
             boots: 0,
+            limits: Limits::default(),
         };
-        for i in 1..=directors {
+        for i in 1..=directors + witnesses {
             ring.boot(id(i));
         }
         ring
@@ -82,6 +89,13 @@ impl Ring {
         ring
     }
 
+    fn serving_with_witness() -> Ring {
+        let mut ring = Ring::with_witnesses(2, 1);
+        ring.run(Duration::from_secs(3));
+        assert!(ring.members[&id(1)].is_serving() && ring.members[&id(2)].is_serving());
+        ring
+    }
+
     fn boot(&mut self, me: MemberId) {
         self.boots += 1;
         let settings = Settings {
@@ -89,7 +103,7 @@ impl Ring {
             configured: Arc::clone(&self.configured),
             policy: Policy::Consistent,
             close_bound: Duration::ZERO,
-            limits: Limits::default(),
+            limits: self.limits,
             rules: Rules::default(),
         };
         let start = Start {
@@ -300,6 +314,36 @@ fn a_restarted_voter_remembers_and_a_wiped_one_is_seated_anew() {
     let wiped = &ring.members[&id(1)];
     assert!(wiped.is_serving() && wiped.ring_status(ring.now).is_seated);
     assert!(ring.epochs()[0] >= 2);
+}
+
+#[test]
+fn a_wiped_witness_is_seated_anew_in_two_rounds() {
+    let mut ring = Ring::serving_with_witness();
+    ring.disks.remove(&id(3));
+    ring.boot(id(3));
+    ring.run(Duration::from_secs(60));
+    let witness = ring.members[&id(3)].ring_status(ring.now);
+    assert!(witness.is_seated && witness.members[2].votes && !witness.members[2].serves);
+    assert_eq!(ring.epochs(), [2, 2, 2]);
+}
+
+#[test]
+fn a_witness_sends_what_its_admin_asked_as_soon_as_it_hears_of_a_coordinator() {
+    let mut ring = Ring::serving_with_witness();
+    ring.boot(id(3));
+    ring.command(3, vec![Change::AddBackend(backend(9))]);
+    ring.run(Duration::from_secs(3));
+    assert!(matches!(ring.reply(3), Some(Ok(_))));
+}
+
+#[test]
+fn a_name_that_no_hold_can_keep_is_refused_whatever_the_limit_says() {
+    let mut ring = Ring::new(1);
+    ring.limits.name_bytes = 100_000;
+    ring.boot(id(1));
+    ring.run(Duration::from_secs(20));
+    assert!(ring.login(1, &"a".repeat(NAME_BYTES_MAX)).is_some());
+    assert_eq!(ring.login(1, &"a".repeat(NAME_BYTES_MAX + 1)), None);
 }
 
 #[test]

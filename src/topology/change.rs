@@ -77,7 +77,8 @@ pub enum Change {
         /// Which.
         id: MemberId,
     },
-    /// A voter loses its vote: its storage, and what it promised, is gone. As a director it goes on.
+    /// A voter loses its vote: its storage, and what it promised, is gone. As a director it goes on; a witness has
+    /// nothing to do until it is seated again.
     Unseat {
         /// Which.
         id: MemberId,

@@ -259,7 +259,6 @@ impl Draft {
         };
         member.votes = seat.is_some();
         member.incarnation = seat.unwrap_or(member.incarnation);
-        member.check()?;
         if !members.values().any(|member| member.votes) {
             return Err(ChangeError::LastVoter);
         }

@@ -16,6 +16,8 @@ pub(crate) const PROBE_LEASES: u32 = 5;
 pub(crate) struct Core {
     /// Directors that do not serve.
     pub(crate) not_serving: Vec<u8>,
+    /// Voters by their configuration whose vote does not count.
+    pub(crate) unseated: Vec<u8>,
     /// Members that are behind the newest epoch.
     pub(crate) behind: Vec<u8>,
     /// Users frozen, over all directors.
@@ -44,9 +46,10 @@ pub(crate) fn recovered_in_time(
         return Ok(());
     }
     let words = format!(
-        "after {} ms: not serving {:?}, behind {:?}, {} users frozen, {} logins waiting, {} probes unanswered",
+        "after {} ms: not serving {:?}, unseated {:?}, behind {:?}, {} users frozen, {} logins waiting, {} probes unanswered",
         passed_ns / 1_000_000,
         core.not_serving,
+        core.unseated,
         core.behind,
         core.frozen,
         core.waiting,

@@ -27,7 +27,7 @@ pub(crate) use distribution::spread_by_weight;
 pub(crate) use holds::hold_where_placed;
 pub(crate) use holds_end::{holds_end, holds_end_bound_ns};
 pub(crate) use leases::Leases;
-pub(crate) use limits::{Usage, busy_loop, within_limits};
+pub(crate) use limits::{Usage, busy_loop, quiet_ring, within_limits};
 pub(crate) use liveness::{Core, PROBE_LEASES, SETTLE_LEASES, recovered_in_time};
 pub(crate) use login_wait::login_wait;
 pub(crate) use needless_closing::needless_closing;

@@ -86,27 +86,32 @@ fn read_all(directory: &Path) -> Result<Vec<Committed>, UsageError> {
 fn judge(committed: &Committed) -> Judgement {
     let subject = Subject::File(committed.path.clone());
     let name = committed.path.file_name().unwrap_or_default().to_string_lossy();
-    let real = execute(&committed.plan, &Options::default());
-    if let Some(failure) = Failure::of(subject.clone(), None, &real) {
-        return (ending_of(&real.verdict), failure.text(&committed.plan));
+    for trial in committed.plan.trials() {
+        let real = execute(&trial, &Options::default());
+        if let Some(failure) = Failure::of(subject.clone(), None, &real) {
+            return (ending_of(&real.verdict), failure.text(&trial));
+        }
     }
     let Some(bug) = committed.bug else {
         return (Ending::Clean, format!("{name}: survived"));
     };
-    let mutated = execute(
-        &committed.plan,
-        &Options {
-            bug: Some(bug),
-            ..Options::default()
-        },
-    );
+    let options = Options {
+        bug: Some(bug),
+        ..Options::default()
+    };
+    let verdicts = committed
+        .plan
+        .trials()
+        .map(|trial| execute(&trial, &options).verdict);
+    let broken = verdicts.reduce(|first, next| if first == Verdict::Ok { next } else { first });
+    let verdict = broken.unwrap_or(Verdict::Ok);
     let wanted = committed
         .plan
         .expect
         .as_ref()
         .and_then(|expect| expect.breaks.as_deref());
     let replay = subject.replay_command(Some(bug));
-    match (&mutated.verdict, wanted) {
+    match (&verdict, wanted) {
         (Verdict::Ok, _) => {
             let line = format!("{name}: NOT NOTICED, {bug} breaks nothing any more\n  replay: {replay}");
             (Ending::Coverage, line)

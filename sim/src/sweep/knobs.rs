@@ -57,7 +57,8 @@ pub(super) fn draw(stream: &mut Stream) -> Knobs {
         command_wait_ms: *stream.pick(&[30_000, 30_000, 10_000, 3_000]),
         backends,
         users: *stream.pick(&[3, 4, 5, 8, 8, 12, 20, 40]),
-        second_tag_percent: if has_second_tag {
+        // Now and then users come with a tag that nobody has.
+        second_tag_percent: if has_second_tag || stream.percent(5) {
             *stream.pick(&[0, 20, 50])
         } else {
             0

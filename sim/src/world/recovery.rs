@@ -15,7 +15,7 @@ use super::note::Note;
 use super::scene::{MS, World};
 use crate::checkers::{
     Broken, Core, PROBE_LEASES, SETTLE_LEASES, healed_of_splits, holds_end, holds_end_bound_ns, pins_end,
-    pins_end_bound_ns, recovered_in_time,
+    pins_end_bound_ns, quiet_ring, recovered_in_time,
 };
 use crate::entropy::{Purpose, below};
 use crate::fault::FaultKind;
@@ -55,6 +55,8 @@ pub(crate) struct Recovery {
     commands_open: u128,
     commands_wanted: u128,
     settled_ns: Option<u64>,
+    /// When everybody left, and at which epoch.
+    quiet_since: Option<(u64, u64)>,
 }
 
 impl Recovery {
@@ -125,34 +127,28 @@ impl World<'_> {
     fn can_recover(&mut self) -> bool {
         let is_wipe = |kind: &FaultKind| matches!(kind, FaultKind::Wipe { .. });
         let has_wipes = self.plan.faults.iter().any(|fault| is_wipe(&fault.kind));
-        let knows = |member: &super::member::Member| {
-            member
-                .storage
-                .kept()
-                .is_some_and(|record| record.committed.is_some())
-        };
-        let Some(newest) = self.agreement.newest().filter(|_| self.members.iter().any(knows)) else {
+        let kept = self.members.iter().filter_map(kept_topology);
+        let newest = self.agreement.newest().map(|newest| &newest.topology);
+        let (Some(newest), Some(known)) = (newest, kept.max_by_key(|topology| topology.epoch())) else {
             // A voter that was wiped before the ring began may have been bound to by others.
             return !has_wipes;
         };
-        let topology = &newest.topology;
+        // An epoch may be decided and its commit be lost with those that knew it: then the voters of the epoch before
+        // have to find it out.
+        if self.has_majority(newest) && self.has_majority(known) {
+            return true;
+        }
+        self.mark(Mark::MajorityLost);
+        false
+    }
+
+    fn has_majority(&self, topology: &Topology) -> bool {
         let is_there = |voter: &&maildirector::topology::Member| {
             let state = &self.members[usize::from(voter.id.index())];
-            state
-                .storage
-                .kept()
-                .is_some_and(|record| record.incarnation == voter.incarnation)
+            let kept = state.storage.kept();
+            voter.votes && kept.is_some_and(|record| record.incarnation == voter.incarnation)
         };
-        let seated = topology
-            .members()
-            .filter(|member| member.votes)
-            .filter(is_there)
-            .count();
-        if seated < topology.majority() {
-            self.mark(Mark::MajorityLost);
-            return false;
-        }
-        true
+        topology.members().filter(is_there).count() >= topology.majority()
     }
 
     /// Chooses who must recover, and leaves the others broken as the plan wants.
@@ -178,8 +174,15 @@ impl World<'_> {
             return;
         }
         let core = self.choose_core(&newest.topology);
-        self.recovery.core = Some(core);
         let is_core = |member: usize| core >> member & 1 == 1;
+        let mut members = self.members.iter().enumerate();
+        if !members.any(|(at, member)| is_core(at) && kept_topology(member).is_some()) {
+            // Who has bound himself to start the ring waits for those who may have started it: if they never come
+            // back, the operator has to say so.
+            self.mark(Mark::EndedHealed);
+            return;
+        }
+        self.recovery.core = Some(core);
         match self.plan.ending {
             Ending::OthersCutOff => {
                 self.mark(Mark::EndedCutOff);
@@ -227,6 +230,10 @@ impl World<'_> {
         }
         let passed_ns = self.now - self.recovery.stage_began_ns;
         let lease = self.recovery.lease;
+        if let Some((since_ns, epoch)) = self.recovery.quiet_since {
+            let epochs = self.newest.number() - epoch;
+            self.check(quiet_ring(epochs, self.now - since_ns, longest_expire(self.plan)));
+        }
         match self.recovery.stage {
             Stage::NotYet => return,
             Stage::Settling => {
@@ -310,6 +317,9 @@ impl World<'_> {
                 continue;
             };
             let topology = director.topology();
+            if director.is_unseated() {
+                core.unseated.push(member);
+            }
             if !has_begun || director.is_fresh() || director.epoch() < self.newest {
                 core.behind.push(member);
             }
@@ -399,6 +409,7 @@ impl World<'_> {
             return self.finish();
         }
         self.enter(Stage::HoldsEnd, "everybody logs out");
+        self.recovery.quiet_since = Some((self.now, self.newest.number()));
         for member in 0..self.members.len() as u8 {
             for at in 0..self.doors.of_member(member).len() {
                 let session = self.doors.of_member(member)[at];
@@ -439,6 +450,11 @@ impl World<'_> {
         self.check(result);
         self.is_over = true;
     }
+}
+
+fn kept_topology(member: &super::member::Member) -> Option<&Topology> {
+    let committed = member.storage.kept()?.committed.as_ref()?;
+    Some(&committed.topology)
 }
 
 fn probe_of(person: u32) -> Wish {

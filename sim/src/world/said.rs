@@ -4,9 +4,9 @@ use maildirector::director::{Event, EvictReason, RoundLeft};
 
 use crate::marks::Mark;
 
-/// Its mark, its name and a number that goes with it.
-pub(super) fn read(event: &Event) -> (Mark, &'static str, u64) {
-    match event {
+/// Its mark, its name and a number that goes with it; `None` of what cannot happen here, as bytes that make no sense.
+pub(super) fn read(event: &Event) -> Option<(Mark, &'static str, u64)> {
+    Some(match event {
         Event::Serving { epoch } => (Mark::Serving, "serves at epoch", epoch.number()),
         Event::Isolated { holds: 0, epoch } => (
             Mark::IsolatedIdle,
@@ -30,7 +30,6 @@ pub(super) fn read(event: &Event) -> (Mark, &'static str, u64) {
                     number,
                 ),
                 EvictReason::Kicked => (Mark::EvictKicked, "kicks user", number),
-                EvictReason::Stray => (Mark::Stray, "evicts a stray user", number),
             }
         }
         Event::Queued { user } => (Mark::Queued, "lets wait user", u64::from(user.key.hash())),
@@ -83,7 +82,6 @@ pub(super) fn read(event: &Event) -> (Mark, &'static str, u64) {
             "ended a split of user",
             u64::from(user.key.hash()),
         ),
-        Event::Nonsense { from } => (Mark::Nonsense, "heard nonsense from", u64::from(from.index())),
-        _ => (Mark::OtherEvent, "says something", 0),
-    }
+        _ => return None,
+    })
 }

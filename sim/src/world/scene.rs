@@ -97,16 +97,8 @@ impl<'p> World<'p> {
             Some(Bug::Rule(rule)) => (None, Rules::breaking(rule)),
             Some(Bug::World(bug)) => (Some(bug), Rules::default()),
         };
-        let rate = |ppm: i32| {
-            i64::from(ppm)
-                * if bug == Some(WorldBug::DriftBeyondBound) {
-                    20
-                } else {
-                    1
-                }
-        };
         let member = |m: &crate::knobs::MemberKnobs| {
-            let clock = Clock::new(m.clock_offset_ms * MS, rate(m.clock_ppm));
+            let clock = Clock::new(m.clock_offset_ms * MS, rate(m.clock_ppm, bug));
             Member::new(clock, m.wrong_configuration_until_ms > 0)
         };
         let mut world = World {
@@ -310,12 +302,13 @@ fn limits(knobs: &Knobs) -> Limits {
     }
 }
 
-/// At what rate a clock runs that should run at `ppm`. Beyond the bound is six times as far off as the bound allows.
+/// At what rate a clock runs that should run at `ppm`. Beyond the bound is twenty times as far off as the bound allows,
+/// but at most by two fifths.
 pub(super) fn rate(ppm: i32, bug: Option<WorldBug>) -> i64 {
-    let factor = if bug == Some(WorldBug::DriftBeyondBound) {
-        6
+    let ppm = i64::from(ppm);
+    if bug == Some(WorldBug::DriftBeyondBound) {
+        (ppm * 20).clamp(-400_000, 400_000)
     } else {
-        1
-    };
-    i64::from(ppm) * factor
+        ppm
+    }
 }

@@ -367,7 +367,9 @@ impl World<'_> {
 
     /// What a machine tells its log.
     pub(super) fn said(&mut self, member: u8, event: &maildirector::director::Event) {
-        let (mark, name, number) = super::said::read(event);
+        let Some((mark, name, number)) = super::said::read(event) else {
+            return;
+        };
         self.mark(mark);
         self.note(Note::Said {
             member,

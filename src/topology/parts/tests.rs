@@ -34,11 +34,6 @@ fn every_broken_rule_is_refused() {
         ("/lease_begun/secs", json!(0), "lease"),
         ("/lease_before/secs", json!(1_000_000), "lease"),
         ("/members", json!([]), "no member votes"),
-        (
-            "/members/0",
-            json!({"id": 1, "serves": false, "votes": false, "incarnation": 1}),
-            "neither serve",
-        ),
         ("/members/1/id", json!(1), "members is out of order"),
         ("/tags", json!([]), "first tag"),
         ("/tags/0", json!("x"), "first tag"),

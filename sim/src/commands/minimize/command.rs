@@ -55,6 +55,7 @@ pub fn minimize(arguments: &MinimizeArguments) -> Result<Ending, UsageError> {
     plan.expect = Some(Expect {
         bug: bug.map(Bug::name),
         breaks: Some(breaks),
+        seeds: 1,
     });
     if let Some(note) = &arguments.note {
         plan.note.clone_from(note);

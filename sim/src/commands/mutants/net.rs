@@ -78,17 +78,19 @@ fn notice_by_plan(bug: Bug) -> Option<Notice> {
     PLANS.iter().find_map(|(name, text)| {
         let plan = Plan::parse(text).ok()?;
         let is_its = plan.expect.as_ref().and_then(|e| e.bug.as_deref()) == Some(bug.name().as_str());
-        if !is_its || execute(&plan, &Options::default()).verdict != Verdict::Ok {
+        let is_survived = |trial: Plan| execute(&trial, &Options::default()).verdict == Verdict::Ok;
+        if !is_its || !plan.trials().all(is_survived) {
             return None;
         }
         let options = Options {
             bug: Some(bug),
             ..Options::default()
         };
-        match execute(&plan, &options).verdict {
+        let notice = |trial: Plan| match execute(&trial, &options).verdict {
             Verdict::Violation { invariant, .. } => Some(Notice::Plan(name, invariant)),
             Verdict::Ok => None,
-        }
+        };
+        plan.trials().find_map(notice)
     })
 }
 

@@ -77,23 +77,27 @@ fn a_voter_whose_storage_is_gone_is_unseated_and_seated_in_two_rounds() {
 }
 
 #[test]
-fn a_witness_and_the_last_voter_are_not_unseated() {
-    let mut topology = changed(&three_backends(), &[Change::AddMember(witness(4))]).0;
+fn a_witness_without_its_storage_is_unseated_and_seated_like_any_voter() {
+    let base = changed(&three_backends(), &[Change::AddMember(witness(4))]).0;
+    let (id, incarnation) = (MemberId::from_index(4), Incarnation::from_bits(99));
+    let (without, _) = changed(&base, &[Change::Unseat { id }]);
+    assert_eq!(
+        without.member(id).map(|m| (m.serves, m.votes)),
+        Some((false, false))
+    );
+    let (with, _) = changed(&without, &[Change::Seat { id, incarnation }]);
+    assert_eq!(
+        with.member(id).map(|m| (m.votes, m.incarnation)),
+        Some((true, incarnation))
+    );
+}
+
+#[test]
+fn the_last_voter_is_not_unseated() {
     let unseat = |id| Change::Unseat {
         id: MemberId::from_index(id),
     };
-    let idle = ChangeError::MemberWithoutDuty {
-        id: MemberId::from_index(4),
-    };
-    assert_eq!(refused(&topology, &[unseat(4)]), idle);
-    topology = changed(
-        &topology,
-        &[Change::RemoveMember {
-            id: MemberId::from_index(4),
-        }],
-    )
-    .0;
-    topology = changed(&topology, &[unseat(1)]).0;
+    let mut topology = changed(&three_backends(), &[unseat(1)]).0;
     topology = changed(&topology, &[unseat(2)]).0;
     assert_eq!(refused(&topology, &[unseat(3)]), ChangeError::LastVoter);
     let unknown = MemberId::from_index(9);

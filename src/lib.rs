@@ -3,7 +3,7 @@
 //! | floor | room | pure | holds |
 //! |---|---|---|---|
 //! | 0 | [`topology`] | yes | users, backends, the vhost ring, placement, pins, changes |
-//! | 0 | [`world`] | - | time |
+//! | 0 | [`world`] | - | time, network, storage, chance, tasks: the traits, and what a daemon uses for them |
 //! | 1 | [`agreement`] | yes | ballots, leases, voters, rounds, first start; the messages between members |
 //! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
 //! | 3 | [`ring`] | - | the frames that members exchange |

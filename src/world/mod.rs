@@ -1,7 +1,27 @@
-//! The outside as seen from inside: time so far; the traits for network, clock and storage join it with the daemon.
+//! The outside as seen from inside: time, network, storage, chance and tasks, as traits, and what a running daemon
+//! uses for them.
 //!
-//! Holds the one clock value that pure rooms compute with. Reading a clock is left to the caller.
+//! Code above the pure rooms takes one type parameter, `W: World`, and reaches the outside through it only, so that
+//! simulated hosts drive the very same code. Protocols are left to `ring` and the doors.
 
+mod address;
+mod clock;
 mod instant;
+mod network;
+mod real;
+mod select;
+mod storage;
+mod task;
+mod traits;
 
+pub use address::{Address, AddressError, Listen};
+pub use clock::{Clock, TimedOut, deadline, sleep};
 pub use instant::Instant;
+pub use network::{Listener, Network, Stream};
+pub use real::{
+    BootClock, Fifo, Folder, RealWorld, Socket, SocketListener, SocketReading, SocketWriting, Sockets,
+};
+pub use select::select;
+pub use storage::{JOURNAL_BYTES_MAX, RECORD_BYTES_MAX, Storage, StorageError};
+pub use task::Task;
+pub use traits::World;

@@ -1,0 +1,1 @@
+//! A folder that keeps its word, and says so when it cannot.

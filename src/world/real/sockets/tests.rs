@@ -1,0 +1,1 @@
+//! Sockets as the kernel has them.

@@ -6,7 +6,7 @@
 //! | 0 | [`world`] | - | time, network, storage, chance, tasks: the traits, and what a daemon uses for them |
 //! | 1 | [`agreement`] | yes | ballots, leases, voters, rounds, first start; the messages between members |
 //! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
-//! | 3 | [`ring`] | - | the frames that members exchange |
+//! | 3 | [`ring`] | - | links between members, frames, flooding, mutual authentication |
 //! | 5 | [`cli`] | - | commands and their output |
 //!
 //! A room imports only from floors below its own; `tests/floors` reads the imports and fails otherwise.

@@ -9,6 +9,8 @@ mod clock;
 mod instant;
 mod network;
 mod real;
+#[cfg(test)]
+pub(crate) mod scratch;
 mod select;
 mod storage;
 mod task;
@@ -21,7 +23,7 @@ pub use network::{Listener, Network, Stream};
 pub use real::{
     BootClock, Fifo, Folder, RealWorld, Socket, SocketListener, SocketReading, SocketWriting, Sockets,
 };
-pub use select::select;
+pub use select::{Chosen, select};
 pub use storage::{JOURNAL_BYTES_MAX, RECORD_BYTES_MAX, Storage, StorageError};
 pub use task::Task;
 pub use traits::World;

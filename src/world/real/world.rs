@@ -50,10 +50,6 @@ impl World for RealWorld {
 
     fn entropy(&self) -> u64 {
         loop {
-            #[expect(
-                clippy::disallowed_types,
-                reason = "this is where a daemon's random numbers come from"
-            )]
             if let Ok(bits) = rand::rngs::SysRng.try_next_u64() {
                 return bits;
             }

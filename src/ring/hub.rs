@@ -1,0 +1,341 @@
+//! Where all links of a member meet: what comes over one goes on over the others, once, and in to the machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::codec::{decode, encode};
+use super::event::{Counters, Direction, LinkStatus, RingEvent};
+use super::framing::{Framed, HOPS_MAX, Head};
+use super::greeting::Agreed;
+use super::queue::Queue;
+use super::seen::Seen;
+use super::settings::RingSettings;
+use crate::agreement::{Boot, Envelope};
+use crate::topology::MemberId;
+use crate::world::Instant;
+
+/// Where all links of a member meet. Nothing in here waits, so one slow link or machine holds up nobody else.
+#[derive(Debug)]
+pub(super) struct Hub {
+    settings: Arc<RingSettings>,
+    to_core: mpsc::Sender<RingEvent>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    sequence: u64,
+    next_link: u64,
+    links: BTreeMap<u64, Link>,
+    seen: Seen,
+    /// When each other member was last heard, over whatever links.
+    heard: BTreeMap<MemberId, Instant>,
+    counters: Counters,
+}
+
+#[derive(Debug)]
+struct Link {
+    peer: MemberId,
+    boot: Boot,
+    direction: Direction,
+    version: u16,
+    since: Instant,
+    heard: Instant,
+    queue: Arc<Queue>,
+}
+
+/// A link's place in the hub, which it leaves when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    hub: Arc<Hub>,
+    number: u64,
+    why: String,
+    pub queue: Arc<Queue>,
+}
+
+impl Hub {
+    pub fn new(settings: Arc<RingSettings>, to_core: mpsc::Sender<RingEvent>, now: Instant) -> Self {
+        let others = settings.peers.iter().filter(|peer| peer.id != settings.me);
+        let heard = others.map(|peer| (peer.id, now)).collect();
+        Hub {
+            settings,
+            to_core,
+            state: Mutex::new(State {
+                sequence: 0,
+                next_link: 0,
+                links: BTreeMap::new(),
+                seen: Seen::default(),
+                heard,
+                counters: Counters::default(),
+            }),
+        }
+    }
+
+    /// Lets a link take part. An older one that the same member made is closed: its other end is gone, or is another
+    /// process.
+    pub fn join(self: &Arc<Self>, agreed: Agreed, direction: Direction, now: Instant) -> Place {
+        self.close(agreed.peer, direction, "a newer connection took its place");
+        let queue = Arc::new(Queue::new(self.settings.limits.queue_bytes_max));
+        let Agreed {
+            peer,
+            boot,
+            version,
+            differences,
+        } = agreed;
+        let mut state = self.state();
+        let number = state.next_link;
+        state.next_link += 1;
+        let link = Link {
+            peer,
+            boot,
+            direction,
+            version,
+            since: now,
+            heard: now,
+            queue: Arc::clone(&queue),
+        };
+        state.links.insert(number, link);
+        drop(state);
+        self.tell(RingEvent::LinkUp {
+            peer,
+            boot,
+            direction,
+            version,
+        });
+        if !differences.is_empty() {
+            self.tell(RingEvent::Differs { peer, differences });
+        }
+        Place {
+            hub: Arc::clone(self),
+            number,
+            why: "it was stopped here".to_owned(),
+            queue,
+        }
+    }
+
+    /// Closes the link with a member in one direction, once what waits for it is written.
+    pub fn close(&self, peer: MemberId, direction: Direction, why: &str) {
+        let mut state = self.state();
+        let is_meant = |link: &Link| link.peer == peer && link.direction == direction;
+        let found = state.links.iter().find(|(_, link)| is_meant(link));
+        let Some(number) = found.map(|(number, _)| *number) else {
+            return;
+        };
+        let closed = state.links.remove(&number);
+        drop(state);
+        if let Some(link) = closed {
+            link.queue.close();
+            self.tell_down(&link, why);
+        }
+    }
+
+    pub fn is_linked(&self, peer: MemberId, direction: Direction) -> bool {
+        let state = self.state();
+        state
+            .links
+            .values()
+            .any(|link| link.peer == peer && link.direction == direction)
+    }
+
+    /// Says something to all.
+    pub fn flood(&self, envelope: &Envelope) {
+        self.say(None, envelope);
+    }
+
+    /// Says something to one member.
+    pub fn send(&self, to: MemberId, envelope: Envelope) {
+        if to == self.settings.me {
+            self.tell(RingEvent::Message(envelope));
+        } else {
+            self.say(Some(to), &envelope);
+        }
+    }
+
+    /// Lets all know that this member lives.
+    pub fn beacon(&self) {
+        self.start_round(None, Arc::from([].as_slice()));
+    }
+
+    /// Takes what came over a link.
+    pub fn receive(&self, from: u64, head: Head, payload: &[u8], now: Instant) {
+        let me = self.settings.me;
+        if head.origin == me && head.boot == self.settings.boot {
+            return;
+        }
+        let mut state = self.state();
+        if head.hops == 0 || self.settings.peer(head.origin).is_none() {
+            state.counters.stray += 1;
+            return;
+        }
+        if !state.seen.is_new(head.origin, head.boot, head.sequence) {
+            state.counters.duplicates += 1;
+            return;
+        }
+        state.heard.insert(head.origin, now);
+        state.counters.received += 1;
+        if head.to != Some(me) {
+            state.pass_on(from, head, payload);
+        }
+        drop(state);
+        if !payload.is_empty() && head.to.is_none_or(|to| to == me) {
+            self.deliver(head, payload);
+        }
+    }
+
+    /// A byte came over a link.
+    pub fn touch(&self, number: u64, now: Instant) {
+        if let Some(link) = self.state().links.get_mut(&number) {
+            link.heard = now;
+        }
+    }
+
+    /// Members of whom nothing came for so long that the ring may be in two parts.
+    pub fn unheard(&self, now: Instant) -> BTreeSet<MemberId> {
+        let patience = self.settings.limits.unheard_after;
+        let state = self.state();
+        let silent = state
+            .heard
+            .iter()
+            .filter(|(_, heard)| now.since(**heard) >= patience);
+        silent.map(|(id, _)| *id).collect()
+    }
+
+    /// When each other member was last heard, over whatever links; at first, when the ring started.
+    pub fn heard(&self) -> BTreeMap<MemberId, Instant> {
+        self.state().heard.clone()
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.state().counters
+    }
+
+    pub fn links(&self) -> Vec<LinkStatus> {
+        let state = self.state();
+        let status = state.links.values().filter_map(|link| {
+            let peer = self.settings.peer(link.peer)?;
+            let (queued_bytes, dropped) = link.queue.status();
+            Some(LinkStatus {
+                peer: link.peer,
+                name: peer.name.clone(),
+                address: peer.address,
+                boot: link.boot,
+                direction: link.direction,
+                version: link.version,
+                since: link.since,
+                heard: link.heard,
+                queued_bytes,
+                dropped,
+            })
+        });
+        status.collect()
+    }
+
+    /// Tells the process around; when it does not keep up, the event is dropped and counted: members repeat what
+    /// matters.
+    pub fn tell(&self, event: RingEvent) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.to_core.try_send(event) {
+            self.state().counters.undelivered += 1;
+        }
+    }
+
+    fn say(&self, to: Option<MemberId>, envelope: &Envelope) {
+        match encode(envelope) {
+            Ok(bytes) => self.start_round(to, Arc::from(bytes)),
+            Err(error) => self.malformed(self.settings.me, error.to_string()),
+        }
+    }
+
+    fn start_round(&self, to: Option<MemberId>, payload: Arc<[u8]>) {
+        let mut state = self.state();
+        state.sequence += 1;
+        state.counters.sent += 1;
+        let head = Head {
+            origin: self.settings.me,
+            boot: self.settings.boot,
+            sequence: state.sequence,
+            to,
+            hops: HOPS_MAX,
+        };
+        for link in state.links.values() {
+            let payload = Arc::clone(&payload);
+            link.queue.push(Framed { head, payload });
+        }
+    }
+
+    fn deliver(&self, head: Head, payload: &[u8]) {
+        match decode(payload) {
+            Ok(envelope) if envelope.from == head.origin && envelope.boot == head.boot => {
+                self.tell(RingEvent::Message(envelope));
+            }
+            Ok(envelope) => {
+                let why = format!(
+                    "it speaks in the name of {} in boot {}",
+                    envelope.from, envelope.boot
+                );
+                self.malformed(head.origin, why);
+            }
+            Err(error) => self.malformed(head.origin, error.to_string()),
+        }
+    }
+
+    fn malformed(&self, origin: MemberId, why: String) {
+        self.tell(RingEvent::Malformed { origin, why });
+    }
+
+    fn tell_down(&self, link: &Link, why: &str) {
+        self.tell(RingEvent::LinkDown {
+            peer: link.peer,
+            direction: link.direction,
+            why: why.to_owned(),
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // What is changed under the lock is whole after each step, whoever panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Passes a message on over every link that does not lead back to where it came from or was first said.
+    fn pass_on(&self, from: u64, head: Head, payload: &[u8]) {
+        let from = self.links.get(&from).map(|link| (link.peer, link.boot));
+        let head = Head {
+            hops: head.hops - 1,
+            ..head
+        };
+        let mut shared = None;
+        for link in self.links.values() {
+            let there = (link.peer, link.boot);
+            if Some(there) != from && there != (head.origin, head.boot) {
+                let payload = Arc::clone(shared.get_or_insert_with(|| Arc::from(payload)));
+                link.queue.push(Framed { head, payload });
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Why the link will have ended.
+    pub fn because(&mut self, why: String) {
+        self.why = why;
+    }
+
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let link = self.hub.state().links.remove(&self.number);
+        if let Some(link) = link {
+            self.hub.tell_down(&link, &self.why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@
 //! | 1 | [`agreement`] | yes | ballots, leases, voters, rounds, first start; the messages between members |
 //! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
 //! | 3 | [`ring`] | - | links between members, frames, flooding, mutual authentication |
+//! | 3 | [`dovecot`] | - | the sockets that stock Dovecot speaks, and kicks of its sessions |
 //! | 5 | [`cli`] | - | commands and their output |
 //!
 //! A room imports only from floors below its own; `tests/floors` reads the imports and fails otherwise.
@@ -14,6 +15,7 @@
 pub mod agreement;
 pub mod cli;
 pub mod director;
+pub mod dovecot;
 pub mod ring;
 pub mod topology;
 pub mod world;

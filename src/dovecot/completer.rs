@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use memchr::memchr;
 
-use super::escape::{ESCAPE, unescape};
+use super::escape::{ESCAPE, name_bytes, unescape_name};
 use super::rule::{MarksHash, Own, Rule, wish};
 use super::{Answer, Asked, Batch, Replies};
 use crate::director::RefuseReason;
@@ -359,20 +359,17 @@ impl Completer {
     /// Where a field's meaning stands, up to the separator: in its line, or, where that differs, behind what was
     /// read. Ends at a NUL, as in Dovecot; what is not UTF-8 is replaced, the same way on every member.
     fn plain_text(&mut self, field: Range<usize>, separator: Option<u8>) -> Range<usize> {
-        let is_end = |byte: &u8| *byte == 0 || Some(*byte) == separator;
         let text = &self.bytes[field.clone()];
         if memchr(ESCAPE, text).is_none() {
-            let length = text.iter().position(is_end).unwrap_or(text.len());
+            let length = name_bytes(text, separator);
             if str::from_utf8(&text[..length]).is_ok() {
                 return field.start..field.start + length;
             }
         }
         let mut meant = Vec::with_capacity(text.len());
-        unescape(text, &mut meant);
-        let length = meant.iter().position(is_end).unwrap_or(meant.len());
+        unescape_name(text, separator, &mut meant);
         let start = self.bytes.len();
-        self.bytes
-            .extend(String::from_utf8_lossy(&meant[..length]).as_bytes());
+        self.bytes.extend(String::from_utf8_lossy(&meant).as_bytes());
         start..self.bytes.len()
     }
 

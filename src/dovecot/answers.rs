@@ -1,0 +1,171 @@
+//! The direction in which lines are completed: read, ask the desk, write.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::{debug, warn};
+
+use super::broken::{Broken, write_all};
+use super::{Answered, Completer, Counters, Desk, Replies, Rule, Taken, WaitLimits};
+use crate::world::{Address, Clock, Instant, World, deadline, select};
+
+/// The desk gives batches back at once; after so long its process is in a bad way.
+const DESK_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// What is written at once keeps its buffer up to this size, in bytes.
+const OUT_BYTES_KEPT: usize = 256 << 10;
+
+/// What a door's connections share.
+#[derive(Clone, Debug)]
+pub(super) struct Shared<W, D> {
+    pub world: W,
+    pub desk: D,
+    pub counters: Arc<Counters>,
+    /// Where the door is, for the log.
+    pub door: Address,
+}
+
+/// The lines of one connection on their way to whoever asked.
+#[derive(Debug)]
+pub(super) struct Answers<W, D> {
+    shared: Shared<W, D>,
+    completer: Completer,
+    from_desk: UnboundedReceiver<Answered>,
+    out: Vec<u8>,
+    /// Told once, when the first line was completed.
+    on_first_lookup: Option<OnFirstLookup>,
+}
+
+/// Which process to remember once it has been told of a backend.
+#[derive(Debug)]
+pub(super) struct OnFirstLookup {
+    pub processes: super::Processes,
+    pub pid: Option<i32>,
+}
+
+impl<W: World, D: Desk> Answers<W, D> {
+    pub(super) fn new(shared: Shared<W, D>, rule: Rule, limits: WaitLimits) -> Self {
+        let (replies, from_desk) = Replies::new();
+        Answers {
+            shared,
+            completer: Completer::new(rule, limits, replies),
+            from_desk,
+            out: Vec::new(),
+            on_first_lookup: None,
+        }
+    }
+
+    /// Notes the process at the other end before the first line is completed for it.
+    pub(super) fn noting(mut self, process: OnFirstLookup) -> Self {
+        self.on_first_lookup = Some(process);
+        self
+    }
+
+    /// Takes bytes that were read before.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.completer.room().extend(bytes);
+    }
+
+    /// Completes what comes from `reading` and writes it to `writing` until either closes.
+    ///
+    /// # Errors
+    /// A line was too long, or a socket failed or stalled.
+    pub(super) async fn run(
+        mut self,
+        mut reading: impl AsyncRead + Unpin,
+        mut writing: impl AsyncWrite + Unpin,
+    ) -> Result<(), Broken> {
+        loop {
+            self.take().await?;
+            self.count();
+            let clock = self.shared.world.clock();
+            if !write_all(clock, "client", &mut writing, &self.out).await? {
+                return Ok(());
+            }
+            if self.out.capacity() > OUT_BYTES_KEPT {
+                self.out = Vec::new();
+            }
+            self.out.clear();
+            let wakeup = self.completer.next_wakeup();
+            let from_desk = &mut self.from_desk;
+            select! {
+                Some(answered) = from_desk.recv() => self.late(answered),
+                read = reading.read_buf(self.completer.room()) => match read {
+                    Ok(0) => return Ok(()),
+                    Ok(_) => {}
+                    Err(error) => return Broken::from_socket(error),
+                },
+                () = at(clock, wakeup) => self.completer.expire(clock.now(), &mut self.out),
+            }
+        }
+    }
+
+    /// Brings the lines that were read to the desk and back.
+    async fn take(&mut self) -> Result<(), Broken> {
+        let desk = &self.shared.desk;
+        let batch = match self.completer.take_lines(|name| desk.key(name))? {
+            Taken::Nothing => return Ok(()),
+            Taken::Lines => {
+                self.completer.pass(&mut self.out);
+                return Ok(());
+            }
+            Taken::Lookups(batch) => batch,
+        };
+        if let Some(process) = self.on_first_lookup.take() {
+            process.processes.note(process.pid);
+        }
+        desk.ask(batch);
+        let clock = self.shared.world.clock();
+        let until = clock.now().plus(DESK_SILENCE_MAX);
+        loop {
+            match deadline(clock, until, self.from_desk.recv()).await {
+                Ok(Some(Answered::Batch(batch))) => {
+                    self.completer.answered(batch, clock.now(), &mut self.out);
+                    return Ok(());
+                }
+                Ok(Some(Answered::Late { id, answer })) => self.completer.late(id, &answer, &mut self.out),
+                Ok(None) | Err(_) => {
+                    return Err(Broken::DeskSilent {
+                        waited: DESK_SILENCE_MAX,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Writes a late answer, and all others that are there.
+    fn late(&mut self, first: Answered) {
+        let mut next = Some(first);
+        while let Some(answered) = next {
+            match answered {
+                Answered::Late { id, answer } => self.completer.late(id, &answer, &mut self.out),
+                Answered::Batch(_) => debug!(door = %self.shared.door, "a batch came back twice"),
+            }
+            next = self.from_desk.try_recv().ok();
+        }
+    }
+
+    fn count(&mut self) {
+        let shared = &self.shared;
+        let Some(failure) = shared.counters.add(self.completer.take_tally()) else {
+            return;
+        };
+        if let Some(left_out) = shared.counters.may_log(shared.world.clock().now()) {
+            warn!(
+                door = %shared.door, user = ?failure.user, left_out,
+                "{}: user {:?} host lookup failed: {}", shared.door, failure.user, failure.why
+            );
+        }
+    }
+}
+
+/// Ends at that time, if there is one.
+async fn at<C: Clock>(clock: &C, time: Option<Instant>) {
+    match time {
+        Some(time) => clock.sleep_until(time).await,
+        None => pending().await,
+    }
+}

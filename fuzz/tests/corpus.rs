@@ -18,6 +18,11 @@ fn hash_format_stands_its_corpus() {
 }
 
 #[test]
+fn dovecot_lines_stands_its_corpus() {
+    stands_its_corpus("dovecot_lines", MUTATIONS, targets::dovecot_lines::run);
+}
+
+#[test]
 fn machine_stands_its_corpus() {
     stands_its_corpus("machine", MUTATIONS, targets::machine::run);
 }

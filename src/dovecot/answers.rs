@@ -46,6 +46,25 @@ pub(super) struct OnFirstLookup {
     pub pid: Option<i32>,
 }
 
+impl<W: World, D: Desk> Shared<W, D> {
+    /// Logs and counts the end of a connection.
+    pub(super) fn ended(&self, ended: Result<(), Broken>) {
+        match ended {
+            Ok(()) => debug!("{}: connection closed", self.door),
+            Err(broken) => {
+                self.counters.broken();
+                self.warn(&format!("connection dropped: {broken}"));
+            }
+        }
+    }
+
+    pub(super) fn warn(&self, what: &str) {
+        if let Some(left_out) = self.counters.may_log(self.world.clock().now()) {
+            warn!(left_out, "{}: {what}", self.door);
+        }
+    }
+}
+
 impl<W: World, D: Desk> Answers<W, D> {
     pub(super) fn new(shared: Shared<W, D>, rule: Rule, limits: WaitLimits) -> Self {
         let (replies, from_desk) = Replies::new();
@@ -92,7 +111,7 @@ impl<W: World, D: Desk> Answers<W, D> {
             let wakeup = self.completer.next_wakeup();
             let from_desk = &mut self.from_desk;
             select! {
-                Some(answered) = from_desk.recv() => self.late(answered),
+                answered = from_desk.recv() => self.late(answered),
                 read = reading.read_buf(self.completer.room()) => match read {
                     Ok(0) => return Ok(()),
                     Ok(_) => {}
@@ -137,12 +156,12 @@ impl<W: World, D: Desk> Answers<W, D> {
     }
 
     /// Writes a late answer, and all others that are there.
-    fn late(&mut self, first: Answered) {
-        let mut next = Some(first);
+    fn late(&mut self, first: Option<Answered>) {
+        let mut next = first;
         while let Some(answered) = next {
             match answered {
                 Answered::Late { id, answer } => self.completer.late(id, &answer, &mut self.out),
-                Answered::Batch(_) => debug!(door = %self.shared.door, "a batch came back twice"),
+                Answered::Batch(_) => debug!("{}: a batch came back twice", self.shared.door),
             }
             next = self.from_desk.try_recv().ok();
         }
@@ -153,17 +172,13 @@ impl<W: World, D: Desk> Answers<W, D> {
         let Some(failure) = shared.counters.add(self.completer.take_tally()) else {
             return;
         };
-        if let Some(left_out) = shared.counters.may_log(shared.world.clock().now()) {
-            warn!(
-                door = %shared.door, user = ?failure.user, left_out,
-                "{}: user {:?} host lookup failed: {}", shared.door, failure.user, failure.why
-            );
-        }
+        let (user, why) = (failure.user, failure.why);
+        shared.warn(&format!("user {user:?} host lookup failed: {why}"));
     }
 }
 
 /// Ends at that time, if there is one.
-async fn at<C: Clock>(clock: &C, time: Option<Instant>) {
+pub(super) async fn at<C: Clock>(clock: &C, time: Option<Instant>) {
     match time {
         Some(time) => clock.sleep_until(time).await,
         None => pending().await,

@@ -109,7 +109,10 @@ where
         let mut number = 0;
         loop {
             select! {
-                Some(number) = ended.recv() => drop(connections.remove(&number)),
+                number = ended.recv() => {
+                    let number = number.expect("the door itself holds a sender");
+                    connections.remove(&number);
+                }
                 accepted = listener.accept() => match accepted {
                     Ok(_) if connections.len() >= self.connections_max => self.turn_away(),
                     Ok((stream, _)) => {
@@ -145,7 +148,7 @@ where
 
     fn warn(&self, what: &str) {
         if let Some(left_out) = self.counters.may_log(self.world.clock().now()) {
-            warn!(door = %self.door, left_out, "{}: {what}", self.door);
+            warn!(left_out, "{}: {what}", self.door);
         }
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tracing::{debug, warn};
 
 use super::answers::{Answers, OnFirstLookup, Shared};
 use super::broken::{Broken, write_all};
@@ -111,25 +110,6 @@ impl<W: World, D: Desk> Relay<W, D> {
             }
         };
         deadline(clock, until, connecting).await?
-    }
-}
-
-impl<W: World, D: Desk> Shared<W, D> {
-    /// Logs and counts the end of a connection.
-    pub(super) fn ended(&self, ended: Result<(), Broken>) {
-        match ended {
-            Ok(()) => debug!(door = %self.door, "{}: connection closed", self.door),
-            Err(broken) => {
-                self.counters.broken();
-                self.warn(&format!("connection dropped: {broken}"));
-            }
-        }
-    }
-
-    pub(super) fn warn(&self, what: &str) {
-        if let Some(left_out) = self.counters.may_log(self.world.clock().now()) {
-            warn!(door = %self.door, left_out, "{}: {what}", self.door);
-        }
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) fn wish(line: &[u8], command: usize) -> Option<Wish> {
     let mut destuser = None;
     let mut tag = 0..0;
     let (mut lip, mut lport, mut port) = (None, None, None);
-    while let Some(field) = fields.next() {
+    for field in fields {
         let text = &line[field.clone()];
         let value = |name: &str| {
             text.starts_with(name.as_bytes())

@@ -1,7 +1,6 @@
 //! Keeps asking Dovecot's kick service until every kick is done.
 
 use std::fmt;
-use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -15,7 +14,8 @@ use tracing::{info, warn};
 use super::lines::{ANSWER_BYTES_MAX, KickBy, Said};
 use super::queue::{Kick, KickDone, Queue};
 use crate::dovecot::Processes;
-use crate::world::{Address, Clock, Instant, Network, Task, World, deadline, select, sleep};
+use crate::dovecot::answers::at;
+use crate::world::{Address, Clock, Network, Task, World, deadline, select, sleep};
 
 /// Kicks that are not done; further ones are refused.
 pub const KICKS_MAX: usize = 1_000_000;
@@ -243,7 +243,10 @@ impl<W: World> Kicker<W> {
             self.counters
                 .errors
                 .fetch_add(1 + others as u64, Ordering::Relaxed);
-            warn!(%service, others, "{service}: a kick was refused and will be repeated: {why:?}");
+            warn!(
+                others,
+                "{service}: a kick was refused and will be repeated: {why:?}"
+            );
         }
     }
 
@@ -258,7 +261,7 @@ impl<W: World> Kicker<W> {
     fn recovered(&mut self, service: &Address) {
         self.back_off = BACK_OFF.0;
         if std::mem::take(&mut self.is_failing) {
-            info!(%service, "{service}: kicks are answered again");
+            info!("{service}: kicks are answered again");
         }
     }
 
@@ -273,14 +276,17 @@ impl<W: World> Kicker<W> {
         if is_gone && settings.processes.have_ended() {
             let mut done = Vec::new();
             queue.nobody_left(&mut done);
-            info!(%service, kicks = done.len(), "{service}: gone, and all login processes too: nobody is left to kick");
+            info!(
+                kicks = done.len(),
+                "{service}: gone, and all login processes too: nobody is left to kick"
+            );
             self.counters.waiting.store(0, Ordering::Relaxed);
             self.tell(&mut done);
             return;
         }
         if !std::mem::replace(&mut self.is_failing, true) || self.back_off >= BACK_OFF.1 {
             let waiting = queue.len();
-            warn!(%service, waiting, "{service}: {waiting} kicks wait, users may stay connected meanwhile: {error}");
+            warn!("{service}: {waiting} kicks wait, users may stay connected meanwhile: {error}");
         }
         sleep(self.world.clock(), self.back_off).await;
         self.back_off = (2 * self.back_off).min(BACK_OFF.1);
@@ -352,12 +358,4 @@ fn nonsense(by: KickBy, line: &[u8]) -> io::Error {
     let shown = String::from_utf8_lossy(&line[..line.len().min(80)]).into_owned();
     let why = format!("{shown:?} is no answer of {by}");
     io::Error::new(io::ErrorKind::InvalidData, why)
-}
-
-/// Ends at that time, if there is one.
-async fn at<C: Clock>(clock: &C, time: Option<Instant>) {
-    match time {
-        Some(time) => clock.sleep_until(time).await,
-        None => pending().await,
-    }
 }

@@ -5,6 +5,7 @@
 //! | 0 | [`topology`] | yes | users, backends, the vhost ring, placement, pins, changes |
 //! | 0 | [`world`] | - | time, network, storage, chance, tasks: the traits, and what a daemon uses for them |
 //! | 1 | [`agreement`] | yes | ballots, leases, voters, rounds, first start; the messages between members |
+//! | 1 | [`config`] | yes | the configuration file, with every fault at once, and the first topology from it |
 //! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
 //! | 3 | [`ring`] | - | links between members, frames, flooding, mutual authentication |
 //! | 3 | [`dovecot`] | - | the sockets that stock Dovecot speaks, and kicks of its sessions |
@@ -14,6 +15,7 @@
 
 pub mod agreement;
 pub mod cli;
+pub mod config;
 pub mod director;
 pub mod dovecot;
 pub mod ring;

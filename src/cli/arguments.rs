@@ -1,6 +1,7 @@
 //! What may stand on the command line.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -21,8 +22,24 @@ pub(super) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Tell every fault of a configuration file.
+    Check(Check),
     /// Tell which backend users belong to, by the hash that Dovecot's director computes.
     Place(Place),
+}
+
+/// Options of `check`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Each fault is one line, FILE:LINE: setting: what is wrong (what to write instead). Exits with 0 when there is none,
+with 78 when there are some, with 64 when the file can't be read.")]
+pub(super) struct Check {
+    /// The configuration.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Do not resolve names; what depends on their addresses is not checked.
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Options of `place`.

@@ -97,7 +97,9 @@ mod tests {
 
     fn place(line: &[&str], input: &str) -> Result<String, Failure> {
         let arguments = Arguments::parse_from([&["maildirector", "place"], line].concat());
-        let Command::Place(place) = arguments.command;
+        let Command::Place(place) = arguments.command else {
+            unreachable!("the line names place");
+        };
         let mut output = Vec::new();
         run(&place, input.as_bytes(), &mut output)?;
         Ok(String::from_utf8(output).expect("names are text"))

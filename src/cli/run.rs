@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{Arguments, Command};
-use super::place;
+use super::{check, place};
 
 /// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
 const EXIT_USAGE: u8 = 64;
+/// The configuration has faults, EX_CONFIG.
+const EXIT_CONFIGURATION: u8 = 78;
 /// The output could not be written, EX_IOERR.
 const EXIT_OUTPUT: u8 = 74;
 
@@ -18,6 +20,7 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let mut output = io::BufWriter::new(io::stdout().lock());
     let done = match arguments.command {
+        Command::Check(check) => check::run(&check, &mut output),
         Command::Place(place) => place::run(&place, io::stdin().lock(), &mut output),
     };
     let flushed = output.flush();
@@ -29,6 +32,7 @@ pub fn run() -> ExitCode {
             eprintln!("maildirector: cannot write the result: {error}");
             ExitCode::from(EXIT_OUTPUT)
         }
+        Err(Failure::Configuration) => ExitCode::from(EXIT_CONFIGURATION),
         Err(Failure::Input(why)) => {
             eprintln!("maildirector: {why}");
             ExitCode::from(EXIT_USAGE)
@@ -41,6 +45,8 @@ pub fn run() -> ExitCode {
 pub(super) enum Failure {
     /// What the user gave is wrong; the text names the place.
     Input(String),
+    /// A configuration has faults, which are told.
+    Configuration,
     /// The result could not be written.
     Output(io::Error),
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod codec;
+mod config;
 mod dovecot_lines;
 mod duplicates;
 mod envelopes;

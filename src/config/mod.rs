@@ -1,0 +1,53 @@
+//! The configuration file: its text to a [`Config`], with every fault at once, and from there to a topology.
+//!
+//! | step | needs | gives |
+//! |---|---|---|
+//! | [`parse`] | the text | a [`Config`], or all its [`Fault`]s, each with line, key and hint |
+//! | [`Config::names`] | - | the host names that must be resolved; resolving is left to the caller |
+//! | [`Config::members`], [`Config::seed`] | [`Resolved`] names | the members with their numbers; the first topology |
+//! | [`Config::me`] | addresses of this machine | which member this process is |
+//! | [`Config::ring_wide`] | the members | what neighbours compare when they meet |
+//! | [`Config::compared`] | an old and a new answer of the resolver | backends to add, addresses that went |
+//!
+//! Settings with a name of Dovecot's keep its grammar and its defaults, so that they can be copied over. No file is
+//! opened and no name resolved here; `docs/CONFIG.md` describes every setting to operators.
+
+mod backend_spec;
+mod complaint;
+#[expect(
+    clippy::module_inception,
+    reason = "one main type per file, named like the file"
+)]
+mod config;
+mod fault;
+mod hints;
+mod host;
+mod interval;
+mod listener;
+mod members;
+mod parse;
+mod report;
+mod resolved;
+mod ring_wide;
+mod section;
+mod seed;
+#[cfg(test)]
+mod tests;
+
+pub use backend_spec::{BackendPlace, BackendSpec};
+pub use config::{
+    CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, DRIFT_PPM, HASH_FORMAT_DEFAULT,
+    KickBy, LEASE_DEFAULT, MemberList, NumberedMember, Partition, RING_PORT_DEFAULT, RingSecurity,
+    RingSettings, STATE_FOLDER_DEFAULT, USER_EXPIRE_DEFAULT, USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX,
+    VHOSTS_DEFAULT, Written,
+};
+pub use fault::Fault;
+pub use host::{Host, ServerSpec, parse_ip};
+pub use interval::{format_interval, parse_interval};
+pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
+pub use members::{MemberRole, MemberSpec};
+pub use parse::{FILE_BYTES_MAX, parse};
+pub use report::FAULTS_MAX;
+pub use resolved::{RESOLVE_EVERY, Resolved};
+pub use ring_wide::RingWide;
+pub use seed::NamesCompared;

@@ -1,0 +1,69 @@
+//! The settings that neighbours compare when they meet.
+
+use std::fmt::Write;
+
+use md5::{Digest, Md5};
+
+use super::{Config, MemberSpec, format_interval};
+
+/// A longer value is compared by its digest: a handshake stays small whatever the configuration.
+const VALUE_BYTES_MAX: usize = 2_000;
+
+/// One setting that should be alike in the whole ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RingWide {
+    /// Its name in the configuration.
+    pub name: &'static str,
+    /// Its value in one form, however it is written.
+    pub value: String,
+    /// A link to a member with another value is refused; else a warning is enough.
+    pub must_match: bool,
+}
+
+impl Config {
+    /// The ring-wide settings, in a fixed order. `members` are those of [`Config::members`].
+    pub fn ring_wide(&self, members: &[MemberSpec]) -> Vec<RingWide> {
+        let separator = self.master_user_separator.map(String::from);
+        let mut mail_servers: Vec<_> = self.mail_servers.value.iter().map(ToString::to_string).collect();
+        mail_servers.sort();
+        let must = |name, value| RingWide {
+            name,
+            value: bounded(value),
+            must_match: true,
+        };
+        vec![
+            must("cluster", self.cluster.to_string()),
+            must("members", listed(members)),
+            must("director_username_hash", self.username_hash.as_str().to_owned()),
+            must("director_user_expire", format_interval(self.user_expire)),
+            must("master_user_separator", separator.unwrap_or_default()),
+            must("lease", format_interval(self.lease)),
+            must("partition", self.partition.name().to_owned()),
+            RingWide {
+                name: "director_mail_servers",
+                value: bounded(mail_servers.join(" ")),
+                must_match: false,
+            },
+        ]
+    }
+}
+
+/// `1=10.0.0.1:9090/director 2=...`
+fn listed(members: &[MemberSpec]) -> String {
+    let each = members.iter().map(|member| {
+        let (id, address) = (member.id.index(), member.address);
+        format!("{id}={address}/{}", member.role.name())
+    });
+    each.collect::<Vec<_>>().join(" ")
+}
+
+fn bounded(value: String) -> String {
+    if value.len() <= VALUE_BYTES_MAX {
+        return value;
+    }
+    let mut short = format!("{} bytes, md5 ", value.len());
+    for byte in Md5::digest(value.as_bytes()) {
+        write!(short, "{byte:02x}").expect("text grows without fail");
+    }
+    short
+}

@@ -1,0 +1,110 @@
+//! The documents of operators: what they call a default is that of the code, and no setting is missing.
+
+use std::collections::BTreeSet;
+
+use super::{LEAST, config};
+use crate::config::Config;
+use crate::config::parse::{LISTENER_KEYS, MEMBER_KEYS, RING_KEYS, TOP_KEYS};
+
+const DOCUMENT: &str = include_str!("../../../docs/CONFIG.md");
+const EXAMPLE: &str = include_str!("../../../examples/maildirector.toml");
+
+/// The settings of the tables in docs/CONFIG.md, each with its default as written there.
+fn documented() -> Vec<(String, String)> {
+    let rows = DOCUMENT
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    rows.map(|(name, rest)| {
+        let default = rest.split('|').next().expect("a row has a second cell").trim();
+        (name.to_owned(), default.to_owned())
+    })
+    .collect()
+}
+
+fn same_but_for_the_file(mut one: Config, other: &Config) -> bool {
+    one.file = other.file.clone();
+    one == *other
+}
+
+#[test]
+fn every_setting_is_documented_and_nothing_else() {
+    let tables = [
+        ("ring.", &RING_KEYS[..]),
+        ("member.", &MEMBER_KEYS),
+        ("listener.", &LISTENER_KEYS),
+    ];
+    let inner = tables
+        .iter()
+        .flat_map(|(table, keys)| keys.iter().map(move |key| format!("{table}{key}")));
+    let are_tables = ["ring", "member", "listener"];
+    let top = TOP_KEYS
+        .iter()
+        .filter(|key| !are_tables.contains(key))
+        .map(|key| (*key).to_owned());
+    let known: BTreeSet<String> = top.chain(inner).collect();
+    let documented: BTreeSet<String> = documented().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(documented, known);
+}
+
+#[test]
+fn every_documented_default_is_that_of_the_code() {
+    let mut written = 0;
+    for (name, default) in documented() {
+        let Some(value) = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) else {
+            let words = ["none", "required", "by kind", ""];
+            assert!(
+                words.contains(&default.as_str()),
+                "{name} has the default {default}"
+            );
+            continue;
+        };
+        let line = match name.split_once('.') {
+            None => format!("{name} = {value}\n"),
+            Some(("ring", key)) => format!("[ring]\n{key} = {value}\n"),
+            Some((_, key)) => {
+                let member =
+                    |more: &str| format!("{LEAST}[[member]]\nid = 1\naddress = \"10.0.0.1\"\n{more}");
+                let with = config(&member(&format!("{key} = {value}\n")));
+                assert!(same_but_for_the_file(with, &config(&member(""))), "{name}");
+                continue;
+            }
+        };
+        written += 1;
+        assert!(config(&format!("{LEAST}{line}")) == config(LEAST), "{line}");
+    }
+    assert!(
+        written > 10,
+        "only {written} defaults were found: the tables look different"
+    );
+}
+
+#[test]
+fn the_example_names_every_setting_and_its_comments_are_the_defaults() {
+    let as_it_is = config(EXAMPLE);
+    let is_setting =
+        |line: &&str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+    let of_listener = ["#owner", "#group"];
+    let mut uncommented = String::new();
+    for line in EXAMPLE.lines() {
+        let is_default = is_setting(&line) && !of_listener.iter().any(|key| line.starts_with(key));
+        uncommented.push_str(if is_default { &line[1..] } else { line });
+        uncommented.push('\n');
+    }
+    assert!(
+        config(&uncommented) == as_it_is,
+        "a commented line is not the default"
+    );
+    for key in TOP_KEYS.iter().chain(&RING_KEYS).chain(&LISTENER_KEYS) {
+        let is_there = *key == "member"
+            || EXAMPLE.contains(&format!("{key} = "))
+            || EXAMPLE.contains(&format!("[{key}]"));
+        assert!(is_there, "the example does not name {key}");
+    }
+}
+
+#[test]
+fn the_doors_of_the_example_are_those_of_an_empty_file() {
+    let example = config(EXAMPLE);
+    assert_eq!(example.listeners, config(LEAST).listeners);
+    assert!(config(&format!("listener = []\n{LEAST}")).listeners.is_empty());
+}

@@ -1,0 +1,90 @@
+//! The first topology, and what later answers of the resolver change.
+
+use super::{config, lines};
+use crate::config::{NamesCompared, Resolved};
+use crate::topology::{NewBackend, Topology};
+
+fn resolved(name: &str, ips: &[&str]) -> Resolved {
+    let mut resolved = Resolved::default();
+    resolved.insert(name, ips.iter().map(|ip| ip.parse().unwrap()).collect());
+    resolved
+}
+
+fn backend(ip: &str, hostname: &str, tag: &str) -> NewBackend {
+    NewBackend {
+        ip: ip.parse().unwrap(),
+        hostname: (!hostname.is_empty()).then(|| hostname.into()),
+        vhosts: 100,
+        tag: tag.into(),
+    }
+}
+
+#[test]
+fn backends_are_all_addresses_of_ranges_and_names() {
+    let config = config("director_mail_servers = '''\n10.0.1.2-10.0.1.3@gold\n mail1  10.0.1.1'''");
+    let seed = config.seed(&resolved("mail1", &["fd00::1", "10.0.2.1"])).unwrap();
+    assert_eq!(
+        seed.backends,
+        [
+            backend("10.0.1.1", "", ""),
+            backend("10.0.1.2", "", "gold"),
+            backend("10.0.1.3", "", "gold"),
+            backend("10.0.2.1", "mail1", ""),
+            backend("fd00::1", "mail1", ""),
+        ]
+    );
+    assert_eq!(Topology::new(seed).unwrap().backends().len(), 5);
+}
+
+#[test]
+fn an_address_of_two_names_is_a_fault_and_so_is_a_name_of_none() {
+    let config = config("lease = \"10s\"\ndirector_mail_servers = \"mail1 10.0.2.1 mail2\"");
+    let faults = config.seed(&resolved("mail1", &["10.0.2.1"])).unwrap_err();
+    assert_eq!(
+        lines(&faults),
+        "t.toml:2: director_mail_servers: 10.0.2.1 names 10.0.2.1, as mail1 does\n\
+         t.toml:2: director_mail_servers: the name mail2 could not be resolved \
+         (check the name and the resolver, or write the address)"
+    );
+}
+
+#[test]
+fn settings_of_time_and_hash_reach_the_topology() {
+    let config = config(
+        "director_mail_servers = \"10.0.1.1\"\nlease = \"20s\"\ndirector_user_expire = \"1 hour\"\n\
+         director_username_hash = \"%Ln\"",
+    );
+    let topology = Topology::new(config.seed(&Resolved::default()).unwrap()).unwrap();
+    assert_eq!(topology.timing().lease.as_secs(), 20);
+    assert_eq!(topology.timing().user_expire.as_secs(), 3_600);
+    assert_eq!(topology.hash_format(), "%Ln");
+}
+
+#[test]
+fn an_address_that_appears_is_added_and_one_that_vanishes_is_only_told() {
+    let config = config("director_mail_servers = \"mail1@gold 10.0.1.1\"");
+    let before = resolved("mail1", &["10.0.2.1", "10.0.2.2"]);
+    let now = resolved("mail1", &["10.0.2.2", "10.0.2.3"]);
+    assert_eq!(
+        config.compared(&before, &now),
+        NamesCompared {
+            appeared: vec![backend("10.0.2.3", "mail1", "gold")],
+            vanished: vec![("mail1".into(), "10.0.2.1".parse().unwrap())],
+        }
+    );
+    assert_eq!(config.compared(&now, &now), NamesCompared::default());
+}
+
+#[test]
+fn a_resolver_that_fails_changes_nothing() {
+    let config = config("director_mail_servers = \"mail1\"");
+    let before = resolved("mail1", &["10.0.2.1"]);
+    assert_eq!(
+        config.compared(&before, &Resolved::default()),
+        NamesCompared::default()
+    );
+    assert_eq!(
+        config.compared(&before, &resolved("mail1", &[])),
+        NamesCompared::default()
+    );
+}

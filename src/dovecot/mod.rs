@@ -7,11 +7,13 @@
 //! | `desk`, `place` | how doors ask the process's director, and what they are answered |
 //! | `door`, `answers`, `broken` | a socket and its connections; the direction that is completed; what ends it |
 //! | `relay`, `authreply`, `notify` | the doors |
+//! | `admin` | the door of `doveadm director` |
 //! | `kicks`, `processes` | closing sessions, and knowing when nobody is left who has any |
 //! | `counters` | what doors count, and how often they log |
 //!
 //! Whom a user is sent to is the director's decision; the doors only find who is asked for and write down the answer.
 
+pub mod admin;
 mod answers;
 mod authreply;
 mod broken;

@@ -1,5 +1,6 @@
 //! Laws of the pure rooms, tried on random values.
 
+mod admin_lines;
 mod bad_input;
 mod codec;
 mod config;

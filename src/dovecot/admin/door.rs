@@ -1,0 +1,296 @@
+//! The admin door: greets, takes one line at a time, and answers each before it reads the next.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use memchr::memchr;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tracing::info;
+
+use super::reply::{line, reply};
+use super::request::COMMAND_BYTES_MAX;
+use super::{Plan, Request, Site, Who, Whom, plan, user_page};
+use crate::config::MemberSpec;
+use crate::director::Director;
+use crate::dovecot::answers::Shared;
+use crate::dovecot::broken::{Broken, write_all};
+use crate::dovecot::door::{Door, StreamOf, open};
+use crate::dovecot::{Counters, Desk};
+use crate::topology::{Change, Topology};
+use crate::world::{Clock, Instant, Listen, Stream, World, deadline};
+
+/// What both sides say first, but for the minor version.
+const GREETING: &str = "VERSION\tdirector-doveadm\t1\t";
+
+/// How long a client may take to say so.
+const GREETING_MAX: Duration = Duration::from_secs(30);
+
+/// How long a client may say nothing between two commands.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// The director looks things up at once; after so long its process is in a bad way.
+const DESK_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// The director answers commands within its own limit of 30 s; this is for one that does not answer at all.
+const COMMAND_MAX: Duration = Duration::from_secs(35);
+
+/// An admin door.
+#[derive(Clone, Debug)]
+pub struct AdminSettings {
+    /// Where admins connect. Whoever can is an admin.
+    pub listen: Listen,
+    /// The members, with their addresses.
+    pub members: Arc<[MemberSpec]>,
+    /// The topology of the configuration: what is shown as the initial one, and as removed from it.
+    pub configured: Arc<Topology>,
+    /// Connections at a time.
+    pub connections_max: usize,
+}
+
+/// Opens an admin door.
+///
+/// # Errors
+/// The socket can't be opened.
+pub async fn open_admin<W: World, D: Desk>(world: W, desk: D, settings: AdminSettings) -> io::Result<Door> {
+    let counters = Arc::new(Counters::default());
+    let admin = Arc::new(Admin {
+        shared: Shared {
+            world: world.clone(),
+            desk,
+            counters: counters.clone(),
+            door: settings.listen.address.clone(),
+        },
+        members: settings.members,
+        configured: settings.configured,
+    });
+    let serve = move |client: StreamOf<W>| {
+        let admin = admin.clone();
+        async move {
+            let pid = client.peer_pid();
+            let (reading, writing) = client.into_split();
+            let conversation = Conversation {
+                admin: &admin,
+                lines: Lines::new(reading),
+                writing,
+                pid,
+            };
+            let ended = conversation.run().await;
+            admin.shared.ended(ended);
+        }
+    };
+    open(world, &settings.listen, settings.connections_max, counters, serve).await
+}
+
+struct Admin<W, D> {
+    shared: Shared<W, D>,
+    members: Arc<[MemberSpec]>,
+    configured: Arc<Topology>,
+}
+
+impl<W: World, D: Desk> Admin<W, D> {
+    async fn command(&self, changes: Vec<Change>) -> String {
+        let clock = self.shared.world.clock();
+        let until = clock.now().plus(COMMAND_MAX);
+        let commanded = self.shared.desk.command(changes);
+        match deadline(clock, until, commanded).await {
+            Ok(result) => reply(&result),
+            Err(_) => {
+                let waited = COMMAND_MAX.as_secs();
+                format!("the director did not answer within {waited} s; it may still be carried out\n")
+            }
+        }
+    }
+
+    async fn read<A: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Director, Instant) -> A + Send + 'static,
+    ) -> Result<Option<A>, Broken> {
+        let clock = self.shared.world.clock();
+        let until = clock.now().plus(DESK_SILENCE_MAX);
+        let looked = deadline(clock, until, self.shared.desk.read(look)).await;
+        looked.map_err(|_| Broken::DeskSilent {
+            waited: DESK_SILENCE_MAX,
+        })
+    }
+
+    fn site(&self) -> Site {
+        Site {
+            members: self.members.clone(),
+            configured: self.configured.clone(),
+            links: self.shared.desk.links(),
+            unix_now_s: self.shared.world.clock().unix_seconds(),
+        }
+    }
+}
+
+struct Conversation<'a, W, D, R, T> {
+    admin: &'a Admin<W, D>,
+    lines: Lines<R>,
+    writing: T,
+    pid: Option<i32>,
+}
+
+impl<W, D, R, T> Conversation<'_, W, D, R, T>
+where
+    W: World,
+    D: Desk,
+    R: AsyncRead + Unpin,
+    T: AsyncWrite + Unpin,
+{
+    async fn run(mut self) -> Result<(), Broken> {
+        if !self.say(format!("{GREETING}0\n").as_bytes()).await? {
+            return Ok(());
+        }
+        let stranger = Broken::Stranger { wanted: GREETING };
+        match self.next_line(GREETING_MAX).await {
+            Some(Next::Line(line)) if is_greeting(&line) => {}
+            Some(Next::End(ended)) => return ended,
+            None | Some(Next::Line(_) | Next::TooLong) => return Err(stranger),
+        }
+        loop {
+            let line = match self.next_line(IDLE_MAX).await {
+                Some(Next::Line(line)) => line,
+                Some(Next::End(ended)) => return ended,
+                Some(Next::TooLong) => {
+                    let text = format!("the line is longer than {COMMAND_BYTES_MAX} bytes\n");
+                    return self.say(text.as_bytes()).await.map(|_| ());
+                }
+                None => return Ok(()),
+            };
+            let goes_on = match Request::parse(&line) {
+                Ok(request) => self.serve(request, &line).await?,
+                Err(error) => self.say(line_of(&error).as_bytes()).await?,
+            };
+            if !goes_on {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Answers one request; false when the conversation is over.
+    async fn serve(&mut self, request: Request, line: &[u8]) -> Result<bool, Broken> {
+        let desk = &self.admin.shared.desk;
+        let user = who(&request).map(|who| Whom::of(&who, |name| desk.key(name)));
+        let site = self.admin.site();
+        let is_change = request.is_change();
+        let planned = self
+            .admin
+            .read(move |director, now| plan(&request, user, director, now, &site));
+        // A director that has stopped answers nothing: to close says more than an answer that looks complete.
+        let Some(planned) = planned.await? else {
+            return Ok(false);
+        };
+        let answer = match planned {
+            Plan::Say(answer) => answer,
+            Plan::ListUsers(backend) => return self.list_users(backend).await,
+            Plan::Change(changes) => self.admin.command(changes).await.into_bytes(),
+            Plan::Kick(users) => {
+                users.into_iter().for_each(|user| desk.kick(user));
+                b"OK\n".to_vec()
+            }
+        };
+        if is_change {
+            self.log(line, &answer);
+        }
+        self.say(&answer).await
+    }
+
+    async fn list_users(&mut self, backend: Option<IpAddr>) -> Result<bool, Broken> {
+        let unix_now_s = self.admin.shared.world.clock().unix_seconds();
+        let mut from = Some(0);
+        while let Some(first) = from {
+            let page = self
+                .admin
+                .read(move |director, now| user_page(director, now, unix_now_s, first, backend));
+            let Some(page) = page.await? else { return Ok(false) };
+            if !self.say(&page.lines).await? {
+                return Ok(false);
+            }
+            from = page.next;
+        }
+        self.say(b"\n").await
+    }
+
+    async fn next_line(&mut self, within: Duration) -> Option<Next> {
+        let clock = self.admin.shared.world.clock();
+        let until = clock.now().plus(within);
+        deadline(clock, until, self.lines.next()).await.ok()
+    }
+
+    async fn say(&mut self, bytes: &[u8]) -> Result<bool, Broken> {
+        write_all(self.admin.shared.world.clock(), "admin", &mut self.writing, bytes).await
+    }
+
+    /// Who changed what is worth a line each time.
+    fn log(&self, command: &[u8], answer: &[u8]) {
+        let [command, answer] =
+            [command, answer].map(|bytes| String::from_utf8_lossy(bytes.trim_ascii_end()));
+        let pid = self.pid.unwrap_or(0);
+        info!(pid, "admin: {}: {answer}", command.escape_debug());
+    }
+}
+
+fn who(request: &Request) -> Option<Who> {
+    match request {
+        Request::UserLookup { who, .. } | Request::UserMove { who, .. } => Some(who.clone()),
+        // Here a number is a name.
+        Request::UserKick { name } => Some(Who::Name(name.clone())),
+        _ => None,
+    }
+}
+
+fn line_of(error: &super::RequestError) -> String {
+    line(&error.to_string())
+}
+
+fn is_greeting(line: &[u8]) -> bool {
+    let minor = line.strip_prefix(GREETING.as_bytes()).map(<[u8]>::trim_ascii_end);
+    minor.is_some_and(|minor| !minor.is_empty() && minor.iter().all(u8::is_ascii_digit))
+}
+
+/// What comes next from a client.
+enum Next {
+    /// A line, without its end.
+    Line(Vec<u8>),
+    /// A line that is too long; nothing behind it is read.
+    TooLong,
+    /// Nothing more, by the client's will or a broken socket.
+    End(Result<(), Broken>),
+}
+
+/// The lines of a client, whatever portions they come in.
+struct Lines<R> {
+    reading: R,
+    bytes: Vec<u8>,
+}
+
+impl<R: AsyncRead + Unpin> Lines<R> {
+    fn new(reading: R) -> Self {
+        Lines {
+            reading,
+            bytes: Vec::with_capacity(COMMAND_BYTES_MAX),
+        }
+    }
+
+    /// Nothing is lost when the wait for it is given up.
+    async fn next(&mut self) -> Next {
+        loop {
+            if let Some(end) = memchr(b'\n', &self.bytes).filter(|end| *end <= COMMAND_BYTES_MAX) {
+                let rest = self.bytes.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.bytes, rest);
+                line.pop();
+                return Next::Line(line);
+            }
+            if self.bytes.len() > COMMAND_BYTES_MAX {
+                return Next::TooLong;
+            }
+            match self.reading.read_buf(&mut self.bytes).await {
+                Ok(0) => return Next::End(Ok(())),
+                Ok(_) => {}
+                Err(error) => return Next::End(Broken::from_socket(error)),
+            }
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What a request means here and now: an answer, or changes that the ring must agree on first.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::rows::{self, Expires};
+use super::{Request, Who};
+use crate::config::{MemberSpec, VHOSTS_DEFAULT};
+use crate::director::{Director, Standing};
+use crate::dovecot::LinkRow;
+use crate::topology::{Backend, Change, NewBackend, TagId, Topology, UserId, UserKey, VHOSTS_MAX};
+use crate::world::Instant;
+
+/// What is known besides the director.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The members, with their addresses.
+    pub members: Arc<[MemberSpec]>,
+    /// The topology of the configuration.
+    pub configured: Arc<Topology>,
+    /// The links to the neighbours, now.
+    pub links: Vec<LinkRow>,
+    /// Seconds since 1970, now.
+    pub unix_now_s: u64,
+}
+
+/// A user as the director knows him.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// By key.
+    Key(UserKey),
+    /// By the half of the key that `doveadm` computes.
+    Hash(u32),
+}
+
+impl Whom {
+    /// `key` is how the director's names become keys.
+    pub fn of(who: &Who, key: impl FnOnce(&str) -> UserKey) -> Self {
+        match who {
+            Who::Name(name) => Whom::Key(key(name)),
+            Who::Hash(hash) => Whom::Hash(*hash),
+        }
+    }
+
+    fn hash(self) -> u32 {
+        match self {
+            Whom::Key(key) => key.hash(),
+            Whom::Hash(hash) => hash,
+        }
+    }
+}
+
+/// What to do for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Say this.
+    Say(Vec<u8>),
+    /// Have these changes carried out, then say what became of them.
+    Change(Vec<Change>),
+    /// Close the sessions of these here, and say so.
+    Kick(Vec<UserId>),
+    /// Say who the users are, page by page.
+    ListUsers(Option<IpAddr>),
+}
+
+const OK: &[u8] = b"OK\n";
+const NOT_FOUND: &[u8] = b"NOTFOUND\n";
+
+/// What a request means. `user` is whom it names, if it names anybody.
+///
+/// What is so already needs no round, as long as this director surely knows: under a lease.
+pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Instant, site: &Site) -> Plan {
+    let at_unix_s = site.unix_now_s;
+    let view = View { director, site, now };
+    match request {
+        Request::HostList => Plan::Say(rows::hosts(director)),
+        Request::HostListRemoved => Plan::Say(rows::hosts_removed(director, site)),
+        Request::DirectorList => Plan::Say(rows::directors(director, site, now)),
+        Request::UserList { ip } => Plan::ListUsers(*ip),
+        Request::HostSet { ip, tag, vhosts } => view.host_set(*ip, tag, *vhosts),
+        Request::HostUpdate { ip, tag, vhosts } => view.host_update(*ip, tag, *vhosts),
+        Request::HostUp { ip } => {
+            let ip = *ip;
+            view.unless(ip, |backend| backend.is_up, Change::Up { ip, at_unix_s })
+        }
+        Request::HostDown { ip } => {
+            let ip = *ip;
+            view.unless(ip, |backend| !backend.is_up, Change::Down { ip, at_unix_s })
+        }
+        Request::HostRemove { ip } => Plan::Change(vec![Change::RemoveBackend { ip: *ip }]),
+        Request::HostFlush { ip } => Plan::Change(vec![Change::Flush { ip: *ip }]),
+        Request::UserLookup { tag, .. } => view.user_lookup(user, tag),
+        Request::UserMove { ip, .. } => view.user_move(user, *ip),
+        Request::UserKick { .. } => view.user_kick(user),
+    }
+}
+
+/// The director and what surrounds it, at one instant.
+struct View<'a> {
+    director: &'a Director,
+    site: &'a Site,
+    now: Instant,
+}
+
+impl View<'_> {
+    fn host_set(&self, ip: IpAddr, tag: &str, vhosts: Option<u32>) -> Plan {
+        if vhosts.is_some_and(|vhosts| vhosts > VHOSTS_MAX) {
+            return say("vhost count too large");
+        }
+        if self.topology().backend_at(ip).is_some() {
+            return self.set_vhosts(ip, tag, vhosts);
+        }
+        Plan::Change(vec![Change::AddBackend(NewBackend {
+            ip,
+            hostname: None,
+            vhosts: vhosts.unwrap_or(VHOSTS_DEFAULT),
+            tag: tag.into(),
+        })])
+    }
+
+    fn host_update(&self, ip: IpAddr, tag: &str, vhosts: u32) -> Plan {
+        if vhosts > VHOSTS_MAX {
+            return say("vhost count too large");
+        }
+        self.set_vhosts(ip, tag, Some(vhosts))
+    }
+
+    fn set_vhosts(&self, ip: IpAddr, tag: &str, vhosts: Option<u32>) -> Plan {
+        let backend = self.topology().backend_at(ip);
+        let has_tag = |backend: &Backend| self.topology().tag_name(backend.tag) == Some(tag);
+        if !tag.is_empty() && backend.is_some_and(|backend| !has_tag(backend)) {
+            return say("host tag can't be changed");
+        }
+        match vhosts {
+            Some(vhosts) => {
+                let is_so = |backend: &Backend| backend.vhosts == vhosts;
+                self.unless(ip, is_so, Change::SetVhosts { ip, vhosts })
+            }
+            None => Plan::Say(OK.into()),
+        }
+    }
+
+    /// The change, unless it is surely so already.
+    fn unless(&self, ip: IpAddr, is_so: impl Fn(&Backend) -> bool, change: Change) -> Plan {
+        if self.knows_surely() && self.topology().backend_at(ip).is_some_and(is_so) {
+            return Plan::Say(OK.into());
+        }
+        Plan::Change(vec![change])
+    }
+
+    /// `current expires hashed configured`: three addresses and a time, empty or 0 where there is none.
+    fn user_lookup(&self, user: Option<Whom>, tag: &str) -> Plan {
+        let Some(user) = user else {
+            return Plan::Say(NOT_FOUND.into());
+        };
+        let topology = self.topology();
+        let (current, expires) = topology
+            .tag(tag)
+            .and_then(|tag| self.current(user, tag))
+            .map_or((String::new(), 0), |(ip, expires)| (ip.to_string(), expires));
+        let hashed_by =
+            |topology| hashed(topology, user.hash(), tag).map_or(String::new(), |ip| ip.to_string());
+        let (hashed, configured) = (hashed_by(topology), hashed_by(&self.site.configured));
+        Plan::Say(format!("{current}\t{expires}\t{hashed}\t{configured}\n").into_bytes())
+    }
+
+    /// Where a user is, and until when: by this director's hold, else by a pin, which other directors' holds left.
+    fn current(&self, user: Whom, tag: TagId) -> Option<(IpAddr, u64)> {
+        let expires = Expires {
+            now: self.now,
+            unix_now_s: self.site.unix_now_s,
+            director: self.director,
+        };
+        let topology = self.topology();
+        let hash = user.hash();
+        let is_him = |found: UserId| match user {
+            Whom::Key(key) => found == UserId { key, tag },
+            Whom::Hash(hash) => found.key.hash() == hash && found.tag == tag,
+        };
+        let mut holds = self.director.holds().scan(hash, hash);
+        let held = holds.find_map(|hold| {
+            let until = is_him(hold.user).then(|| expires.of(&hold)).flatten()?;
+            Some((hold.backend, until))
+        });
+        let pinned = || {
+            let mut pins = topology.pins();
+            let (_, backend) = pins.find(|(user, _)| is_him(*user))?;
+            Some((backend, expires.elsewhere()))
+        };
+        let (backend, until) = held.or_else(pinned)?;
+        Some((topology.backend(backend)?.ip, until))
+    }
+
+    fn user_move(&self, user: Option<Whom>, ip: IpAddr) -> Plan {
+        let (Some(user), Some(backend)) = (user, self.topology().backend_at(ip)) else {
+            return Plan::Say(NOT_FOUND.into());
+        };
+        let keys = match user {
+            Whom::Key(key) => vec![key],
+            Whom::Hash(hash) => self.keys_of(hash, backend.tag),
+        };
+        if keys.is_empty() {
+            let hash = user.hash();
+            return say(&format!(
+                "no user with the hash {hash} is held or pinned here, and a hash alone is too little to move one: \
+                 ask the director that serves the user"
+            ));
+        }
+        let is_there = |key: &UserKey| {
+            let user = UserId {
+                key: *key,
+                tag: backend.tag,
+            };
+            self.knows_surely() && self.topology().place(user) == Some(backend.id)
+        };
+        let moves: Vec<Change> = keys
+            .iter()
+            .filter(|key| !is_there(key))
+            .map(|&key| Change::Move { key, ip })
+            .collect();
+        if moves.is_empty() {
+            return Plan::Say(OK.into());
+        }
+        Plan::Change(moves)
+    }
+
+    /// The keys behind a hash, as far as holds and pins tell them.
+    fn keys_of(&self, hash: u32, tag: TagId) -> Vec<UserKey> {
+        let held = self.director.holds().scan(hash, hash).map(|hold| hold.user);
+        let pinned = self.topology().pins().map(|(user, _)| user);
+        let of_hash = |user: &UserId| user.key.hash() == hash && user.tag == tag;
+        let mut keys: Vec<_> = held.chain(pinned).filter(of_hash).map(|user| user.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The user's sessions of every tag.
+    fn user_kick(&self, user: Option<Whom>) -> Plan {
+        let Some(Whom::Key(key)) = user else {
+            return Plan::Say(NOT_FOUND.into());
+        };
+        let holds = self.director.holds().scan(key.hash(), key.hash());
+        let users: Vec<_> = holds
+            .map(|hold| hold.user)
+            .filter(|user| user.key == key)
+            .collect();
+        let others = self
+            .topology()
+            .members()
+            .filter(|member| member.id != self.director.me());
+        if users.is_empty() && others.filter(|member| member.serves).count() > 0 {
+            return say("the user has no sessions at this director; kick at the others, too");
+        }
+        Plan::Kick(users)
+    }
+
+    fn topology(&self) -> &Topology {
+        self.director.topology()
+    }
+
+    /// Without a lease this director may not know the latest topology.
+    fn knows_surely(&self) -> bool {
+        self.director.standing() == Standing::Leased
+    }
+}
+
+fn hashed(topology: &Topology, hash: u32, tag: &str) -> Option<IpAddr> {
+    let id = topology.ring(topology.tag(tag)?)?.pick(hash)?;
+    topology.backend(id).map(|backend| backend.ip)
+}
+
+fn say(what: &str) -> Plan {
+    Plan::Say(format!("{what}\n").into_bytes())
+}

@@ -1,0 +1,318 @@
+//! The protocol line by line, compared with what was captured from a running Dovecot 2.3.19 director.
+
+use std::net::SocketAddr;
+
+use maildirector::dovecot::LinkRow;
+use maildirector::dovecot::admin::USERS_PER_PAGE;
+use maildirector::topology::{HashFormat, MemberId, TagId, UserId};
+
+use super::lone::{Lone, run};
+
+/// The backends of the captured session.
+const CAPTURED: &str = "director_mail_servers = \"10.1.0.1-10.1.0.3 10.1.0.10@tagx\"";
+
+const RING: &str = "director_mail_servers = \"10.1.0.1\"\ndirector_servers = \"127.0.0.3 127.0.0.1 127.0.0.2\"\n\
+    [ring]\ninsecure = true\n";
+
+/// Bob's hash, from the captured session.
+const BOB: u32 = 2_677_887_420;
+
+/// Seconds that pass between two looks at a clock.
+fn nearly(expires: u64, lone: &Lone) -> bool {
+    let expected = lone.unix_seconds() + 900;
+    (expected - 5..=expected + 1).contains(&expires)
+}
+
+#[test]
+fn captured_session_is_answered_as_by_dovecots_director() {
+    run("captured", CAPTURED, |lone| async move {
+        lone.serves().await;
+        let mut admin = lone.connect().await;
+        admin
+            .asks(
+                "HOST-LIST",
+                "10.1.0.1\t100\t0\t\tU\t0\n10.1.0.2\t100\t0\t\tU\t0\n10.1.0.3\t100\t0\t\tU\t0\n\
+                 10.1.0.10\t100\t0\ttagx\tU\t0\n\n",
+            )
+            .await;
+        admin
+            .asks("DIRECTOR-LIST", "127.0.0.1\t0\tself\t0\tring synced\t0\n\n")
+            .await;
+        for (line, answer) in [
+            ("HOST-SET\t10.1.0.6@tagy\t5000", "vhost count too large\n"),
+            ("HOST-SET\t10.1.0.6@tagy\t1000", "OK\n"),
+            ("HOST-SET\t10.1.0.6@tagz\t10", "host tag can't be changed\n"),
+            ("HOST-UPDATE\t10.9.9.9\t10", "NOTFOUND\n"),
+            ("USER-LOOKUP\tbob", "\t0\t10.1.0.3\t10.1.0.3\n"),
+            ("USER-LOOKUP\tbob\tnosuch", "\t0\t\t\n"),
+            ("USER-LOOKUP\tbob\ttagx", "\t0\t10.1.0.10\t10.1.0.10\n"),
+            ("USER-LOOKUP\t2677887420", "\t0\t10.1.0.3\t10.1.0.3\n"),
+            ("USER-MOVE\tbob\t10.1.0.2", "OK\n"),
+            ("HOST-RESET-USERS\t\t10", "OK\n"),
+        ] {
+            admin.asks(line, answer).await;
+        }
+    });
+}
+
+#[test]
+fn every_host_command_changes_the_topology_once() {
+    run(
+        "hosts",
+        "director_mail_servers = \"10.1.0.1 10.1.0.2\"",
+        |lone| async move {
+            lone.serves().await;
+            let mut admin = lone.connect().await;
+            let epoch = lone.desk.epoch();
+            for line in [
+                "HOST-SET\t10.1.0.9@gold\t30",
+                "HOST-SET\t10.1.0.9",
+                "HOST-SET\t10.1.0.9@gold",
+                "HOST-SET\t10.1.0.9\t30",
+                "HOST-UPDATE\t10.1.0.9@gold\t40",
+                "HOST-DOWN\t10.1.0.2",
+                "HOST-DOWN\t10.1.0.2",
+                "HOST-UP\t10.1.0.9",
+            ] {
+                admin.asks(line, "OK\n").await;
+            }
+            assert_eq!(lone.desk.epoch() - epoch, 3, "what is so already needs no round");
+            admin.say("HOST-LIST\n").await;
+            let hosts = admin.table().await;
+            assert!(hosts.contains("\n10.1.0.9\t40\t0\tgold\tU\t0\n"), "{hosts}");
+            let down: Vec<_> = hosts.lines().nth(1).unwrap_or("").split('\t').collect();
+            assert_eq!(down[..5], ["10.1.0.2", "100", "0", "", "D"]);
+            let changed: u64 = down[5].parse().unwrap();
+            assert!((lone.unix_seconds() - 5..=lone.unix_seconds()).contains(&changed));
+            admin.asks("HOST-UP\t10.1.0.2", "OK\n").await;
+            admin.asks("HOST-LIST-REMOVED", "\n").await;
+            admin.asks("HOST-REMOVE\t10.1.0.1", "OK\n").await;
+            admin.asks("HOST-LIST-REMOVED", "10.1.0.1\n\n").await;
+            for unknown in [
+                "HOST-UP\t10.9.9.9",
+                "HOST-DOWN\t10.9.9.9",
+                "HOST-REMOVE\t10.9.9.9",
+                "HOST-FLUSH\t10.9.9.9",
+                "HOST-RESET-USERS\t10.9.9.9",
+                "USER-MOVE\tbob\t10.9.9.9",
+            ] {
+                admin.asks(unknown, "NOTFOUND\n").await;
+            }
+        },
+    );
+}
+
+#[test]
+fn users_are_looked_up_moved_listed_and_kicked() {
+    run("users", CAPTURED, |lone| async move {
+        lone.serves().await;
+        lone.desk.login("bob", "");
+        lone.desk.login("bob", "tagx");
+        let mut admin = lone.connect().await;
+        admin.say("USER-LIST\n").await;
+        let users = admin.table().await;
+        let rows: Vec<Vec<_>> = users.lines().map(|row| row.split('\t').collect()).collect();
+        assert_eq!((rows[0][0], rows[0][2]), ("2677887420", "10.1.0.3"));
+        assert_eq!((rows[1][0], rows[1][2]), ("2677887420", "10.1.0.10"));
+        assert!(nearly(rows[0][1].parse().unwrap(), &lone));
+        admin.asks("USER-LIST\t10.1.0.1", "\n").await;
+        admin.asks(&format!("USER-MOVE\t{BOB}\t10.1.0.2"), "OK\n").await;
+        assert_eq!(lone.desk.kicked().len(), 1, "only that of the backend's tag");
+        lone.desk.login("bob", "");
+        admin.say("USER-LOOKUP\tbob\n").await;
+        admin.say("USER-LIST\t10.1.0.2\n").await;
+        let said = admin.table().await;
+        let lookup: Vec<_> = said.lines().next().unwrap_or("").split('\t').collect();
+        assert_eq!(
+            (lookup[0], lookup[2], lookup[3]),
+            ("10.1.0.2", "10.1.0.3", "10.1.0.3")
+        );
+        assert!(nearly(lookup[1].parse().unwrap(), &lone));
+        assert!(said.contains("\n2677887420\t"), "{said}");
+        let epoch = lone.desk.epoch();
+        admin.asks("USER-MOVE\tbob\t10.1.0.2", "OK\n").await;
+        assert_eq!(lone.desk.epoch(), epoch, "he is there already");
+        admin.asks("USER-KICK\tbob", "OK\n").await;
+        admin.asks("USER-KICK\tnobody\tnowait", "OK\n").await;
+        let bob = HashFormat::default().key("bob");
+        let of_tag = |tag| UserId {
+            key: bob,
+            tag: TagId::from_index(tag),
+        };
+        assert_eq!(lone.desk.kicked()[1..], [of_tag(0), of_tag(1)]);
+        // The pin stays until nobody seems to need it.
+        admin.say("USER-LOOKUP\tbob\nUSER-LIST\t10.1.0.1\n").await;
+        let pinned = admin.table().await;
+        assert!(pinned.starts_with("10.1.0.2\t"), "{pinned}");
+    });
+}
+
+#[test]
+fn a_hash_alone_moves_nobody_who_is_unknown() {
+    run("hash", CAPTURED, |lone| async move {
+        lone.serves().await;
+        let mut admin = lone.connect().await;
+        admin
+            .asks(
+                "USER-MOVE\t12345\t10.1.0.2",
+                "no user with the hash 12345 is held or pinned here, and a hash alone is too little to move one: \
+                 ask the director that serves the user\n",
+            )
+            .await;
+    });
+}
+
+#[test]
+fn a_flush_closes_who_is_there_by_a_pin() {
+    run("flush", CAPTURED, |lone| async move {
+        lone.serves().await;
+        lone.desk.login("bob", "");
+        let mut admin = lone.connect().await;
+        admin.asks("HOST-SET\t10.1.0.3\t0", "OK\n").await;
+        assert!(lone.desk.kicked().is_empty(), "another weight closes nobody");
+        admin.asks("HOST-FLUSH\t10.1.0.3", "OK\n").await;
+        assert_eq!(lone.desk.kicked().len(), 1);
+        assert_eq!(lone.desk.held_at("bob"), None);
+        lone.desk.login("bob", "");
+        assert_ne!(lone.desk.held_at("bob"), Some([10, 1, 0, 3].into()));
+        admin.asks("HOST-FLUSH", "OK\n").await;
+        admin.asks("HOST-RESET-USERS\t10.1.0.3", "OK\n").await;
+        assert_eq!(lone.desk.kicked().len(), 1, "whoever belongs where he is stays");
+    });
+}
+
+#[test]
+fn a_long_list_of_users_comes_whole() {
+    run("pages", CAPTURED, |lone| async move {
+        lone.serves().await;
+        let count = 2 * USERS_PER_PAGE + 10;
+        for number in 0..count {
+            lone.desk.login(&format!("user{number}"), "");
+        }
+        let mut admin = lone.connect().await;
+        admin.say("USER-LIST\n").await;
+        let users = admin.table().await;
+        let mut hashes: Vec<u32> = users
+            .lines()
+            .filter_map(|row| row.split('\t').next()?.parse().ok())
+            .collect();
+        assert_eq!(hashes.len(), count);
+        assert!(hashes.is_sorted());
+        hashes.dedup();
+        assert_eq!(hashes.len(), count);
+    });
+}
+
+#[test]
+fn bad_lines_are_answered_and_harm_nobody() {
+    run("bad_lines", CAPTURED, |lone| async move {
+        lone.serves().await;
+        let mut admin = lone.connect().await;
+        for (line, answer) in [
+            ("", "an empty line is no command\n"),
+            ("STATUS", "unknown command \"STATUS\"\n"),
+            ("host-list", "unknown command \"host-list\"\n"),
+            ("HOST-SET", "an IP address is missing\n"),
+            ("HOST-SET\tmail1", "\"mail1\" is no IP address\n"),
+            ("HOST-SET\t10.1.0.1\t-5", "\"-5\" is no weight\n"),
+            ("HOST-UPDATE\t10.1.0.1", "a weight is missing\n"),
+            ("HOST-UP\t10.1.0.300", "\"10.1.0.300\" is no IP address\n"),
+            ("HOST-RESET-USERS\t\t0", "\"0\" is no number of moves at a time\n"),
+            ("USER-MOVE\tbob", "an IP address is missing\n"),
+            ("USER-KICK", "a user is missing\n"),
+            (
+                "USER-KICK-ALT\tuser_x\tbob",
+                "USER-KICK-ALT is not possible here: kick users by their names, or use `doveadm proxy kick -f` \
+                 on each proxy\n",
+            ),
+            (
+                "DIRECTOR-ADD\t127.0.0.2",
+                "DIRECTOR-ADD is not possible here: members are named in the configuration of each member\n",
+            ),
+            (
+                "HOST-SET\t10.1.0.8@a\u{1}tb",
+                "the tag \"a\\tb\" holds a control character or an @\n",
+            ),
+        ] {
+            admin.asks(line, answer).await;
+        }
+        admin.say(&format!("{}\n", "x".repeat(2_000))).await;
+        admin.hears("the line is longer than 1024 bytes\n").await;
+        admin.is_closed().await;
+    });
+}
+
+#[test]
+fn a_stranger_is_greeted_and_sent_away() {
+    run("stranger", CAPTURED, |lone| async move {
+        for greeting in ["VERSION\tdirector-doveadm\t2\t0\n", "HOST-LIST\n", "EHLO x\r\n"] {
+            let mut admin = lone.connect_silently().await;
+            admin.hears("VERSION\tdirector-doveadm\t1\t0\n").await;
+            admin.say(greeting).await;
+            admin.is_closed().await;
+        }
+    });
+}
+
+#[test]
+fn commands_in_one_write_are_answered_in_order() {
+    run("pipelined", CAPTURED, |lone| async move {
+        lone.serves().await;
+        let mut admin = lone.connect_silently().await;
+        admin
+            .say("VERSION\tdirector-doveadm\t1\t0\nHOST-DOWN\t10.1.0.1\r\nHOST-DOWN\t10.9.9.9\nHOST-UP\t[10.1.0.1\nHOST-UP")
+            .await;
+        admin
+            .hears("VERSION\tdirector-doveadm\t1\t0\nOK\nNOTFOUND\n\"[10.1.0.1\" is no IP address\n")
+            .await;
+        admin.asks("\t10.1.0.1", "OK\n").await;
+    });
+}
+
+#[test]
+fn without_a_majority_an_admin_is_told_that_nothing_changed() {
+    run("minority", RING, |lone| async move {
+        let mut admin = lone.connect().await;
+        admin
+            .asks(
+                "HOST-DOWN\t10.1.0.1",
+                "no coordinator within 0 s; nothing was changed\n",
+            )
+            .await;
+        admin.asks("HOST-LIST", "10.1.0.1\t100\t0\t\tU\t0\n\n").await;
+        admin
+            .asks(
+                "DIRECTOR-LIST",
+                "127.0.0.1\t9090\tself\t0\tring handshaking - no majority answers, nobody is served\t0\n\
+                 127.0.0.2\t9090\t\t0\tno link, not heard\n\
+                 127.0.0.3\t9090\t\t0\tno link, not heard\n\n",
+            )
+            .await;
+    });
+}
+
+#[test]
+fn links_are_shown_beside_the_members_they_lead_to() {
+    run("links", RING, |lone| async move {
+        let row = |peer: u16, state: &str| LinkRow {
+            peer: MemberId::from_index(peer),
+            address: SocketAddr::from(([127, 0, 0, peer as u8], 9090)),
+            state: state.into(),
+        };
+        lone.desk.link(row(3, "synced"));
+        lone.desk.link(row(2, "handshaking"));
+        lone.desk.link(row(2, "synced"));
+        let mut admin = lone.connect().await;
+        admin.say("DIRECTOR-LIST\n").await;
+        let table = admin.table().await;
+        let rows: Vec<_> = table.lines().skip(1).collect();
+        assert_eq!(
+            rows[..3],
+            [
+                "127.0.0.2\t9090\tright\t0\thandshaking",
+                "127.0.0.2\t9090\tout\t0\tsynced",
+                "127.0.0.3\t9090\tleft\t0\tsynced",
+            ]
+        );
+    });
+}

@@ -9,6 +9,7 @@
 //! | 2 | [`director`] | yes | the machine: admission, holds, freeze and evict, commands, status |
 //! | 3 | [`ring`] | - | links between members, frames, flooding, mutual authentication |
 //! | 3 | [`dovecot`] | - | the sockets that stock Dovecot speaks, and kicks of its sessions |
+//! | 4 | [`daemon`] | - | a running member: the task that owns the machine, and everything around it |
 //! | 5 | [`cli`] | - | commands and their output |
 //!
 //! A room imports only from floors below its own; `tests/floors` reads the imports and fails otherwise.
@@ -16,6 +17,7 @@
 pub mod agreement;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod director;
 pub mod dovecot;
 pub mod ring;

@@ -1,10 +1,12 @@
-//! Bytes for envelopes and back: the one file that knows which encoding the ring speaks.
+//! Bytes for envelopes and records, and back: the one file that knows which encoding the ring speaks.
 
 use std::fmt;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::agreement::Envelope;
+use crate::agreement::{Envelope, Record};
 
 /// The largest frame, in bytes: a topology of 10,000 backends with a million pins takes about half of it.
 pub const FRAME_BYTES_MAX: usize = 32 << 20;
@@ -55,7 +57,19 @@ fn config() -> Config {
 /// # Errors
 /// The envelope is larger than a frame may be.
 pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, CodecError> {
-    let bytes = bincode::serde::encode_to_vec(envelope, config()).map_err(|error| CodecError::Malformed {
+    encode_any(envelope)
+}
+
+/// The bytes of what a member keeps on disk.
+///
+/// # Errors
+/// It is larger than a frame may be.
+pub fn encode_record(record: &Record) -> Result<Vec<u8>, CodecError> {
+    encode_any(record)
+}
+
+fn encode_any(value: &impl Serialize) -> Result<Vec<u8>, CodecError> {
+    let bytes = bincode::serde::encode_to_vec(value, config()).map_err(|error| CodecError::Malformed {
         why: error.to_string(),
     })?;
     if bytes.len() > FRAME_BYTES_MAX {
@@ -71,10 +85,22 @@ pub fn encode(envelope: &Envelope) -> Result<Vec<u8>, CodecError> {
 /// # Errors
 /// The bytes are not exactly one envelope.
 pub fn decode(bytes: &[u8]) -> Result<Envelope, CodecError> {
+    decode_any(bytes)
+}
+
+/// The record in these bytes, all of them.
+///
+/// # Errors
+/// The bytes are not exactly one record.
+pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
+    decode_any(bytes)
+}
+
+fn decode_any<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     if bytes.len() > FRAME_BYTES_MAX {
         return Err(CodecError::TooLong { bytes: bytes.len() });
     }
-    let (envelope, used) =
+    let (value, used) =
         bincode::serde::decode_from_slice(bytes, config()).map_err(|error| CodecError::Malformed {
             why: error.to_string(),
         })?;
@@ -83,5 +109,5 @@ pub fn decode(bytes: &[u8]) -> Result<Envelope, CodecError> {
             bytes: bytes.len() - used,
         });
     }
-    Ok(envelope)
+    Ok(value)
 }

@@ -25,7 +25,7 @@ mod seen;
 mod settings;
 mod tls;
 
-pub use codec::{CodecError, FRAME_BYTES_MAX, decode, encode};
+pub use codec::{CodecError, FRAME_BYTES_MAX, decode, decode_record, encode, encode_record};
 pub use event::{Counters, Difference, Direction, LinkStatus, RingEvent};
 pub use greeting::{PROTOCOL_MAX, PROTOCOL_MIN};
 pub use handle::{Ring, start};

@@ -1,0 +1,245 @@
+//! The task that owns the machine: what happens goes in, what is to be done comes out.
+//!
+//! What keeps a lease alive comes before lookups, however many of those wait.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::closing::Closing;
+use super::desk::{CoreDesk, Request};
+use super::events;
+use super::journal::Journal;
+use super::lookups::Lookups;
+use super::node::Ended;
+use super::saver::{Saved, Saving};
+use crate::director::{CommandError, CommandId, Director, Input, Output};
+use crate::dovecot::KickDone;
+use crate::ring::RingEvent;
+use crate::topology::{Epoch, MemberId, TagId, UserId, UserKey};
+use crate::world::{Clock, Instant, World, select};
+
+/// Requests taken before timers and the ring are looked at again.
+const REQUESTS_AT_ONCE: usize = 64;
+
+/// After a journal that could not be written, the next attempt comes so much later.
+const JOURNAL_RETRY: Duration = Duration::from_secs(10);
+
+/// Channels into the task.
+pub(super) struct Inlets {
+    pub requests: UnboundedReceiver<Request>,
+    pub ring: Receiver<RingEvent>,
+    pub saved: UnboundedReceiver<Saved>,
+    pub kicked: UnboundedReceiver<KickDone>,
+}
+
+/// The machine with what its outputs need.
+pub(super) struct Core<W: World> {
+    pub world: W,
+    pub director: Director,
+    pub desk: CoreDesk,
+    pub saver: UnboundedSender<Saving>,
+    pub closing: Closing,
+    pub journal: Journal,
+    pub lookups: Lookups,
+    pub commands: BTreeMap<u64, oneshot::Sender<Result<Epoch, CommandError>>>,
+    pub next_command: u64,
+    pub out: Vec<Output>,
+    pub journal_retry: Option<Instant>,
+    pub ended: Option<Ended>,
+}
+
+/// What comes next.
+enum Next {
+    Due,
+    Saved(Saved),
+    Ring(RingEvent),
+    Kicked(KickDone),
+    Requests,
+    /// A task that this one can't be without has ended.
+    Gone,
+}
+
+impl<W: World> Core<W> {
+    /// Runs until the machine halts or the desk says stop.
+    pub async fn run(mut self, mut inlets: Inlets) -> Ended {
+        let mut requests = Vec::with_capacity(REQUESTS_AT_ONCE);
+        self.act();
+        loop {
+            if let Some(ended) = self.ended.take() {
+                return ended;
+            }
+            self.flush();
+            match self.next(&mut inlets, &mut requests).await {
+                Next::Due => self.tick(),
+                Next::Saved(Saved::Durable(number)) => self.handle(Input::Saved { number }),
+                Next::Saved(Saved::Failed) => self.handle(Input::SaveFailed { is_replaced: false }),
+                Next::Ring(RingEvent::Message(envelope)) => self.handle(Input::Message(envelope)),
+                Next::Ring(event) => events::log_ring(&event),
+                Next::Kicked(done) => self.kicked(done),
+                Next::Gone => return Ended::Broken,
+                Next::Saved(Saved::JournalBroken) => self.journal_retry = Some(self.now().plus(JOURNAL_RETRY)),
+                Next::Requests => {
+                    for request in requests.drain(..) {
+                        self.request(request);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn next(&self, inlets: &mut Inlets, requests: &mut Vec<Request>) -> Next {
+        let clock = self.world.clock();
+        let wake = [self.director.next_wakeup(), self.journal_retry];
+        let wake = wake.into_iter().flatten().min();
+        if wake.is_some_and(|at| at <= clock.now()) {
+            return Next::Due;
+        }
+        let due = async {
+            match wake {
+                Some(at) => clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        select! {
+            () = due => Next::Due,
+            saved = inlets.saved.recv() => saved.map_or(Next::Gone, Next::Saved),
+            event = inlets.ring.recv() => event.map_or(Next::Gone, Next::Ring),
+            done = inlets.kicked.recv() => done.map_or(Next::Gone, Next::Kicked),
+            _count = inlets.requests.recv_many(requests, REQUESTS_AT_ONCE) => Next::Requests,
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.world.clock().now()
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        if self.journal_retry.is_some_and(|at| now >= at) {
+            self.journal_retry = None;
+            self.journal.write_whole(self.director.holds());
+        }
+        self.handle(Input::Tick);
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Lookups(batch) => self.look_up(batch),
+            Request::Refresh(key) => {
+                self.desk.refresh_taken();
+                self.refresh(key);
+            }
+            Request::Command { changes, reply } => {
+                let id = self.next_command;
+                self.next_command += 1;
+                self.commands.insert(id, reply);
+                let id = CommandId(id);
+                self.handle(Input::Command { id, changes });
+            }
+            Request::Kick(user) => self.handle(Input::Kick { user }),
+            Request::Look(look) => look(&self.director, self.now()),
+            Request::Stop => self.ended = Some(Ended::Stopped),
+        }
+    }
+
+    /// Under which tag a user is held is not said. One who is held under none is a stray: the machine has him closed.
+    fn refresh(&mut self, key: UserKey) {
+        let tags = self.director.topology().tags();
+        let users = tags.map(|(tag, _)| UserId { key, tag });
+        let held: Vec<UserId> = users.filter(|user| self.director.holds().find(*user).is_some()).collect();
+        let stray = UserId { key, tag: TagId::DEFAULT };
+        let users = if held.is_empty() { vec![stray] } else { held };
+        for user in users {
+            self.handle(Input::Refresh { user });
+        }
+    }
+
+    fn kicked(&mut self, done: KickDone) {
+        let Some(input) = self.closing.done(done.token) else {
+            return;
+        };
+        match &input {
+            Input::Evicted { user, .. } => self.journal.entries.gone(*user),
+            // Whoever was admitted is out: nobody is left for a later run to know.
+            Input::AllClosed { .. } => {
+                self.closing.keep_held(&self.director);
+                self.journal.write_whole(self.director.holds());
+            }
+            _ => {}
+        }
+        self.handle(input);
+    }
+
+    pub(super) fn handle(&mut self, input: Input<'_>) {
+        let now = self.now();
+        self.director.handle(now, input, &mut self.out);
+        self.act();
+    }
+
+    /// Does what the machine wants done.
+    pub(super) fn act(&mut self) {
+        let mut out = std::mem::take(&mut self.out);
+        for output in out.drain(..) {
+            self.do_one(output);
+        }
+        self.out = out;
+    }
+
+    fn do_one(&mut self, output: Output) {
+        match output {
+            Output::Route {
+                token, user, backend, ..
+            } => self.routed_late(token, user, backend),
+            Output::Refuse { token, reason } => self.refused_late(token, reason),
+            Output::Evict { user, serial, .. } => self.closing.evict(user, serial),
+            Output::CloseAll { term } => self.closing.all(term, self.backends()),
+            Output::CloseStray { user } => self.closing.stray(user),
+            Output::Send { to, envelope } => self.send(to, envelope),
+            Output::Flood(envelope) => {
+                if let Some(ring) = self.desk.ring() {
+                    ring.flood(envelope);
+                }
+            }
+            Output::Save { number, record } => {
+                // The task ends only with this one.
+                let _ = self.saver.send(Saving { number, record });
+            }
+            Output::Reply { id, result } => {
+                if let Some(reply) = self.commands.remove(&id.0) {
+                    // The admin may have gone.
+                    let _ = reply.send(result);
+                }
+            }
+            Output::Event(event) => events::log(&event),
+            Output::Halt => {
+                error!(
+                    "halted: the state folder belongs to another member or to a later run of this one; nothing is served \
+                     from here on"
+                );
+                self.ended = Some(Ended::Halted);
+            }
+            other => error!("the machine wants what this program does not know: {other:?}; ignored"),
+        }
+    }
+
+    fn send(&self, to: MemberId, envelope: crate::agreement::Envelope) {
+        if let Some(ring) = self.desk.ring() {
+            ring.send(to, envelope);
+        }
+    }
+
+    /// Where sessions may be.
+    fn backends(&self) -> Vec<IpAddr> {
+        let topology = self.director.topology();
+        topology.backends().map(|backend| backend.ip).collect()
+    }
+
+    fn flush(&mut self) {
+        self.journal.flush(self.director.holds());
+    }
+}

@@ -1,0 +1,144 @@
+//! The desk where doors ask, and the channel from there to the one task that owns the machine.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::director::{CommandError, Director};
+use crate::dovecot::{Batch, Desk, LinkRow};
+use crate::ring::Ring;
+use crate::topology::{Change, Epoch, HashFormat, UserId, UserKey};
+use crate::world::Instant;
+use std::time::Duration;
+
+/// Reports of users alive that may wait; what comes beyond is dropped and counted, and comes again before a hold ends.
+const REFRESHES_MAX: usize = 100_000;
+
+/// Looks at the machine.
+pub(super) type Look = Box<dyn FnOnce(&Director, Instant) + Send>;
+
+/// What the task that owns the machine is asked for.
+pub(super) enum Request {
+    Lookups(Batch),
+    Refresh(UserKey),
+    Command {
+        changes: Vec<Change>,
+        reply: oneshot::Sender<Result<Epoch, CommandError>>,
+    },
+    Kick(UserId),
+    Look(Look),
+    Stop,
+}
+
+/// The process's director, as its doors see it. Clones are the same desk.
+#[derive(Clone)]
+pub struct CoreDesk {
+    requests: UnboundedSender<Request>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    format: HashFormat,
+    ring: Option<Ring>,
+    refreshes: AtomicUsize,
+    refreshes_dropped: AtomicU64,
+}
+
+impl CoreDesk {
+    pub(super) fn new(format: HashFormat, ring: Option<Ring>) -> (Self, UnboundedReceiver<Request>) {
+        let (requests, taken) = unbounded_channel();
+        let shared = Arc::new(Shared {
+            format,
+            ring,
+            refreshes: AtomicUsize::new(0),
+            refreshes_dropped: AtomicU64::new(0),
+        });
+        (CoreDesk { requests, shared }, taken)
+    }
+
+    /// Ends the run: its state is on disk, sessions in other processes go on.
+    pub fn stop(&self) {
+        self.request(Request::Stop);
+    }
+
+    /// Reports of users alive that came faster than they could be noted.
+    pub fn refreshes_dropped(&self) -> u64 {
+        self.shared.refreshes_dropped.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ring(&self) -> Option<&Ring> {
+        self.shared.ring.as_ref()
+    }
+
+    pub(super) fn refresh_taken(&self) {
+        self.shared.refreshes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn request(&self, request: Request) {
+        // Nobody takes it when the run is over; whoever waits for an answer sees its channel closed.
+        let _ = self.requests.send(request);
+    }
+}
+
+impl Desk for CoreDesk {
+    fn ask(&self, batch: Batch) {
+        self.request(Request::Lookups(batch));
+    }
+
+    fn refresh(&self, key: UserKey) {
+        if self.shared.refreshes.fetch_add(1, Ordering::Relaxed) >= REFRESHES_MAX {
+            self.refresh_taken();
+            self.shared.refreshes_dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.request(Request::Refresh(key));
+    }
+
+    fn key(&self, name: &str) -> UserKey {
+        self.shared.format.key(name)
+    }
+
+    async fn command(&self, changes: Vec<Change>) -> Result<Epoch, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Command { changes, reply });
+        let stopped = CommandError::Unknown {
+            waited: Duration::ZERO,
+        };
+        answer.await.unwrap_or(Err(stopped))
+    }
+
+    fn kick(&self, user: UserId) {
+        self.request(Request::Kick(user));
+    }
+
+    async fn read<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Director, Instant) -> R + Send + 'static,
+    ) -> Option<R> {
+        let (found, answer) = oneshot::channel();
+        self.request(Request::Look(Box::new(move |director, now| {
+            // Whoever asked may have gone.
+            let _ = found.send(look(director, now));
+        })));
+        answer.await.ok()
+    }
+
+    fn links(&self) -> Vec<LinkRow> {
+        let links = self.ring().map(Ring::links).unwrap_or_default();
+        let row = |link: crate::ring::LinkStatus| LinkRow {
+            peer: link.peer,
+            address: link.address,
+            state: format!("{} since {}", link.direction, link.since).into(),
+        };
+        links.into_iter().map(row).collect()
+    }
+}
+
+impl fmt::Debug for CoreDesk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CoreDesk")
+    }
+}

@@ -1,0 +1,78 @@
+//! What the machine and the ring tell, as log lines for operators: what happened, what was done, what to do.
+
+use tracing::{debug, info, warn};
+
+use crate::director::{Event, EvictReason};
+use crate::ring::RingEvent;
+
+/// Logs what the machine tells.
+pub(super) fn log(event: &Event) {
+    match event {
+        Event::Serving { epoch } => info!("serving, at epoch {epoch}"),
+        Event::Isolated { epoch, holds } => warn!(
+            "isolated: no majority of voters answered in time (epoch {epoch}); logins are refused, the sessions of {holds} \
+             users are closed; check the links with `maildirector status`"
+        ),
+        Event::Installed {
+            epoch,
+            is_caught_up: false,
+        } => info!("epoch {epoch} is in force"),
+        Event::Installed { epoch, .. } => info!("epoch {epoch} is in force; this member had missed commits"),
+        Event::Evicting { user, why } => {
+            let why = match why {
+                EvictReason::Moved => "moved",
+                EvictReason::Unpinned => "unpinned",
+                EvictReason::Contradicts => "served against the topology",
+                EvictReason::Kicked => "kicked",
+            };
+            debug!("closing the sessions of user {}: {why}", user.key.hash());
+        }
+        Event::RoundStarted {
+            ballot,
+            epoch,
+            is_takeover,
+        } => {
+            let what = if *is_takeover { "finishing" } else { "starting" };
+            debug!("{what} a change of epoch {epoch}, ballot {ballot}");
+        }
+        Event::Committed { epoch, pins } => info!("decided epoch {epoch}, with {pins} users pinned"),
+        Event::InGrace { remaining } => {
+            info!("may not confirm leases of unknown holders for another {} ms", remaining.as_millis());
+        }
+        Event::FirstStarted => info!("the ring has started for the first time"),
+        Event::OtherConfiguration { member } => warn!(
+            "{member} was started with another configuration; the ring does not start until all have the same one: \
+             compare director_mail_servers"
+        ),
+        Event::Unseated => warn!(
+            "this member's storage is not the one that the ring knows; it does not vote until the ring has replaced it"
+        ),
+        Event::SplitEnded { user } => warn!(
+            "user {} was served on two backends while the ring was cut (partition = \"available\"); closed here",
+            user.key.hash()
+        ),
+        Event::Nonsense { from } => warn!("{from} sent a message that makes no sense; dropped"),
+        other => debug!("{other:?}"),
+    }
+}
+
+/// Logs what the ring tells.
+pub(super) fn log_ring(event: &RingEvent) {
+    match event {
+        RingEvent::LinkUp {
+            peer,
+            direction,
+            version,
+            ..
+        } => info!("link with {peer} stands ({direction}, protocol {version})"),
+        RingEvent::LinkDown { peer, direction, why } => warn!("link with {peer} ({direction}) is gone: {why}"),
+        RingEvent::Refused { who, why, .. } => warn!("no link with {who}: {why}"),
+        RingEvent::Differs { peer, differences } => {
+            for difference in differences {
+                warn!("{peer} is configured otherwise: {difference}");
+            }
+        }
+        RingEvent::Malformed { origin, why } => warn!("a message of {origin} was dropped: {why}"),
+        other => debug!("{other:?}"),
+    }
+}

@@ -1,0 +1,363 @@
+//! The journal of holds: whose sessions a killed director has left behind in processes that outlived it.
+//!
+//! ```text
+//! entry   length u16, checksum u32, then so many bytes: a kind, a key, a tag; of a hold also the backend and the name
+//! ```
+//!
+//! A journal that begins with its heading is complete: no answer leaves this process before the hold that it makes is
+//! in the journal. When the journal can't be written it is emptied, heading and all, and the next run knows that
+//! it does not know everything. Holds that ended by themselves are not struck out; a later run holds their users
+//! once more for `user_expire`, which does no harm.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tracing::{error, info};
+
+use super::saver::Saved;
+use crate::director::{Holds, Journalled};
+use crate::dovecot::{Answer, Batch, Replies};
+use crate::topology::{BackendId, TagId, UserId, UserKey};
+use crate::world::{Storage, World};
+
+/// The journal's name in the state folder.
+pub(super) const JOURNAL: &str = "holds";
+
+const HEAD_BYTES: usize = 6;
+const HEADING: u8 = 0;
+const HELD: u8 = 1;
+const GONE: u8 = 2;
+/// A journal with this many entries more than twice the holds is written anew.
+const SLACK: usize = 50_000;
+
+/// What an earlier run left.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Whether it knew everybody whom it had admitted.
+    pub is_complete: bool,
+    /// The users whom it held, in the order of their keys.
+    pub holds: Vec<Journalled>,
+}
+
+/// What the bytes of a journal say. What comes behind an entry that is cut or damaged is lost with it: a power cut made
+/// it so, and with the machine all sessions have ended.
+pub(super) fn read(mut bytes: &[u8]) -> Left {
+    let mut left = Left::default();
+    let mut holds = BTreeMap::new();
+    let mut is_first = true;
+    while let Some((entry, rest)) = next_entry(bytes) {
+        bytes = rest;
+        match entry {
+            [HEADING] => left.is_complete = is_first,
+            [HELD, fixed @ ..] => {
+                if let Some(hold) = held(fixed) {
+                    holds.insert(hold.user, hold);
+                }
+            }
+            [GONE, fixed @ ..] => {
+                if let Some((user, _)) = user(fixed) {
+                    holds.remove(&user);
+                }
+            }
+            _ => break,
+        }
+        is_first = false;
+    }
+    left.holds = holds.into_values().collect();
+    left
+}
+
+fn next_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
+    let length = usize::from(u16::from_le_bytes([head[0], head[1]]));
+    let (entry, rest) = rest.split_at_checked(length)?;
+    (length > 0 && head[2..] == checksum(entry)).then_some((entry, rest))
+}
+
+fn held(fixed: &[u8]) -> Option<Journalled> {
+    let (user, rest) = user(fixed)?;
+    let (backend, name) = rest.split_first_chunk::<4>()?;
+    Some(Journalled {
+        user,
+        name: str::from_utf8(name).ok()?.into(),
+        backend: BackendId::from_index(u32::from_le_bytes(*backend)),
+    })
+}
+
+fn user(fixed: &[u8]) -> Option<(UserId, &[u8])> {
+    let (key, rest) = fixed.split_first_chunk::<8>()?;
+    let (tag, rest) = rest.split_first_chunk::<2>()?;
+    let user = UserId {
+        key: UserKey::from_bits(u64::from_le_bytes(*key)),
+        tag: TagId::from_index(u16::from_le_bytes(*tag)),
+    };
+    Some((user, rest))
+}
+
+fn checksum(entry: &[u8]) -> [u8; 4] {
+    let digest = Sha256::digest(entry);
+    [digest[0], digest[1], digest[2], digest[3]]
+}
+
+/// Entries that are not in the journal yet.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Entries {
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// A user is held from now on.
+    pub fn held(&mut self, user: UserId, backend: BackendId, name: &str) {
+        let start = self.begin(HELD, user);
+        self.bytes.extend(backend.index().to_le_bytes());
+        self.bytes.extend(name.as_bytes());
+        self.end(start);
+    }
+
+    /// A user is held no more.
+    pub fn gone(&mut self, user: UserId) {
+        let start = self.begin(GONE, user);
+        self.end(start);
+    }
+
+    /// Everything that is held, from the heading on.
+    pub fn whole(holds: &Holds) -> Self {
+        let mut entries = Entries::default();
+        entries.bytes.extend([0; HEAD_BYTES]);
+        entries.bytes.push(HEADING);
+        entries.end(0);
+        for hold in holds.iter() {
+            entries.held(hold.user, hold.backend, hold.name);
+        }
+        entries
+    }
+
+    fn begin(&mut self, kind: u8, user: UserId) -> usize {
+        let start = self.bytes.len();
+        self.bytes.extend([0; HEAD_BYTES]);
+        self.bytes.push(kind);
+        self.bytes.extend(user.key.to_bits().to_le_bytes());
+        self.bytes.extend(user.tag.index().to_le_bytes());
+        start
+    }
+
+    fn end(&mut self, start: usize) {
+        let body = start + HEAD_BYTES;
+        let length = u16::try_from(self.bytes.len() - body).expect("a name has at most 255 bytes");
+        let sum = checksum(&self.bytes[body..]);
+        self.bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
+        self.bytes[start + 2..body].copy_from_slice(&sum);
+        self.count += 1;
+    }
+}
+
+/// An answer that may leave the process once the journal has what it promises.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    Batch(Batch),
+    Late {
+        replies: Replies,
+        id: u64,
+        answer: Answer,
+    },
+}
+
+impl Delivery {
+    pub fn deliver(self) {
+        match self {
+            Delivery::Batch(batch) => batch.give_back(),
+            Delivery::Late { replies, id, answer } => replies.late(id, answer),
+        }
+    }
+}
+
+/// One piece of work for the task that writes.
+#[derive(Debug)]
+pub(super) struct Writing {
+    entries: Entries,
+    is_whole: bool,
+    deliveries: Vec<Delivery>,
+}
+
+/// The machine's end of the journal.
+pub(super) struct Journal {
+    writings: UnboundedSender<Writing>,
+    /// Entries for the next writing.
+    pub entries: Entries,
+    /// Answers that wait for it.
+    pub deliveries: Vec<Delivery>,
+    written: usize,
+}
+
+impl Journal {
+    pub fn new(writings: UnboundedSender<Writing>) -> Self {
+        Journal {
+            writings,
+            entries: Entries::default(),
+            deliveries: Vec::new(),
+            written: 0,
+        }
+    }
+
+    /// Hands over what has gathered; answers that promise nothing new leave at once.
+    pub fn flush(&mut self, holds: &Holds) {
+        let is_whole = self.written > SLACK + 2 * holds.len();
+        if self.entries.is_empty() && !is_whole {
+            self.deliveries.drain(..).for_each(Delivery::deliver);
+            return;
+        }
+        if is_whole {
+            self.write_whole(holds);
+            return;
+        }
+        self.written += self.entries.count;
+        let entries = std::mem::take(&mut self.entries);
+        self.hand_over(entries, false);
+    }
+
+    /// Writes the journal anew.
+    pub fn write_whole(&mut self, holds: &Holds) {
+        let whole = Entries::whole(holds);
+        self.entries = Entries::default();
+        self.written = whole.count;
+        self.hand_over(whole, true);
+    }
+
+    fn hand_over(&mut self, entries: Entries, is_whole: bool) {
+        let writing = Writing {
+            entries,
+            is_whole,
+            deliveries: std::mem::take(&mut self.deliveries),
+        };
+        // The task ends only with this.
+        let _ = self.writings.send(writing);
+    }
+}
+
+/// Writes what comes, and lets the answers go; tells when the journal had to be emptied.
+pub(super) async fn write<W: World>(
+    world: W,
+    mut writings: UnboundedReceiver<Writing>,
+    told: UnboundedSender<Saved>,
+) {
+    let storage = world.storage();
+    let mut is_broken = false;
+    while let Some(writing) = writings.recv().await {
+        let written = if writing.is_whole {
+            storage.rewrite(JOURNAL, &writing.entries.bytes).await
+        } else if is_broken {
+            Ok(())
+        } else {
+            storage.append(JOURNAL, &writing.entries.bytes).await
+        };
+        match written {
+            Ok(()) if writing.is_whole && is_broken => {
+                info!("the journal of holds is whole again");
+                is_broken = false;
+            }
+            Ok(()) => {}
+            Err(why) => {
+                if !is_broken {
+                    error!(
+                        "{why}; logins go on, but if this process ends before the journal is whole again, the next one \
+                         closes all sessions before it serves"
+                    );
+                }
+                is_broken = true;
+                if let Err(why) = storage.truncate(JOURNAL).await {
+                    error!("{why}; remove the file \"{JOURNAL}\" in the state folder before a restart");
+                }
+                if told.send(Saved::JournalBroken).is_err() {
+                    return;
+                }
+            }
+        }
+        writing.deliveries.into_iter().for_each(Delivery::deliver);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(bits: u64) -> UserId {
+        UserId {
+            key: UserKey::from_bits(bits << 32),
+            tag: TagId::DEFAULT,
+        }
+    }
+
+    fn backend(index: u32) -> BackendId {
+        BackendId::from_index(index)
+    }
+
+    fn names(left: &Left) -> Vec<&str> {
+        left.holds.iter().map(|hold| &*hold.name).collect()
+    }
+
+    #[test]
+    fn what_was_held_and_is_not_gone_is_read_back() {
+        let mut entries = Entries::whole(&Holds::default());
+        entries.held(user(1), backend(3), "alice");
+        entries.held(user(2), backend(4), "bob");
+        entries.held(user(1), backend(5), "Alice");
+        entries.gone(user(2));
+        let left = read(&entries.bytes);
+        assert!(left.is_complete);
+        assert_eq!(
+            left.holds,
+            [Journalled {
+                user: user(1),
+                name: "Alice".into(),
+                backend: backend(5)
+            }]
+        );
+    }
+
+    #[test]
+    fn a_journal_without_its_heading_is_not_complete() {
+        let mut entries = Entries::default();
+        entries.held(user(1), backend(3), "alice");
+        let left = read(&entries.bytes);
+        assert!(!left.is_complete);
+        assert_eq!(names(&left), ["alice"]);
+        assert_eq!(read(&[]), Left::default());
+    }
+
+    #[test]
+    fn a_journal_that_is_cut_or_damaged_anywhere_is_read_up_to_there() {
+        let mut entries = Entries::whole(&Holds::default());
+        entries.held(user(1), backend(3), "alice");
+        let good = entries.bytes.len();
+        entries.held(user(2), backend(4), "bob");
+        for end in good..entries.bytes.len() {
+            assert_eq!(names(&read(&entries.bytes[..end])), ["alice"]);
+        }
+        for at in good..entries.bytes.len() {
+            let mut damaged = entries.bytes.clone();
+            damaged[at] ^= 0x20;
+            assert_eq!(names(&read(&damaged)), ["alice"], "byte {at}");
+        }
+        let mut zeros = entries.bytes.clone();
+        zeros.extend([0; 4096]);
+        assert_eq!(names(&read(&zeros)), ["alice", "bob"]);
+    }
+
+    #[test]
+    fn everything_held_makes_a_whole_journal() {
+        let mut holds = Holds::default();
+        let now = crate::world::Instant::ORIGIN;
+        for bits in 1..100 {
+            holds.insert(user(bits), "somebody", backend(1), 0, now);
+        }
+        let left = read(&Entries::whole(&holds).bytes);
+        assert!(left.is_complete);
+        assert_eq!(left.holds.len(), 99);
+    }
+}

@@ -1,0 +1,31 @@
+//! A running member: the one task that owns the machine, and everything around it.
+//!
+//! | part | what |
+//! |---|---|
+//! | `node`, `settings`, `configured` | puts ring, doors, storage and machine together |
+//! | `core`, `lookups` | the task that owns the machine: inputs in, outputs out |
+//! | `desk` | how doors reach it |
+//! | `closing`, `journal`, `saver`, `places` | what outputs need: kicks, holds on disk, the record, words for backends |
+//! | `status`, `events` | what operators see: a snapshot, and log lines |
+//!
+//! Generic over the world, so that simulated hosts run the very same code. What to do is decided by the machine; how
+//! bytes look, by the doors.
+
+mod closing;
+mod configured;
+mod core;
+mod desk;
+mod events;
+mod journal;
+mod lookups;
+mod node;
+mod places;
+mod saver;
+mod settings;
+mod status;
+
+pub use configured::configured;
+pub use desk::CoreDesk;
+pub use node::{Ended, Node, start};
+pub use settings::{DoorSettings, NodeSettings, RingPart, StartError};
+pub use status::{BackendReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look, open_status};

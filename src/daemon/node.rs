@@ -1,0 +1,280 @@
+//! Putting a member together: what an earlier run left, the ring, the machine's task, the doors.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::closing::Closing;
+use super::core::{Core, Inlets};
+use super::desk::CoreDesk;
+use super::journal::{self, JOURNAL, Journal, Left};
+use super::lookups::Lookups;
+use super::saver::{self, RECORD};
+use super::settings::{DoorSettings, NodeSettings, StartError};
+use crate::agreement::{Boot, Record};
+use crate::director::{Director, Start};
+use crate::dovecot::{
+    AuthreplySettings, CONNECTIONS_MAX, Completes, Door, Kick, KickDone, KickSettings, Kicks, NotifySettings,
+    Processes, RelaySettings, Rule, WaitLimits, open_authreply, open_notify_fifo, open_notify_socket,
+    open_relay, start_kicks,
+};
+use crate::ring::{self, decode_record};
+use crate::world::{Address, Clock, Listen, Network, Storage, Task, World};
+
+/// Events of the ring that may wait for the machine; what comes beyond is dropped, and said again by its sender.
+const RING_EVENTS_MAX: usize = 10_000;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The machine stopped itself: its state folder belongs to somebody else.
+    Halted,
+    /// The task that owns the machine is gone; its panic is in the log.
+    Broken,
+}
+
+/// A running member. Dropping it ends everything at once.
+#[must_use = "a member ends when this is dropped"]
+pub struct Node {
+    desk: CoreDesk,
+    doors: Vec<Door>,
+    ended: oneshot::Receiver<Ended>,
+    _tasks: Vec<Task>,
+}
+
+impl Node {
+    /// Where doors ask.
+    pub fn desk(&self) -> &CoreDesk {
+        &self.desk
+    }
+
+    /// The doors that are open, with their counters.
+    pub fn doors(&self) -> &[Door] {
+        &self.doors
+    }
+
+    /// Waits until the run is over.
+    pub async fn ended(&mut self) -> Ended {
+        (&mut self.ended).await.unwrap_or(Ended::Broken)
+    }
+}
+
+/// Starts a member.
+///
+/// # Errors
+/// The state folder or a socket does not serve; nothing is running then.
+pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, StartError> {
+    let boot = Boot::from_bits(world.entropy());
+    let record = load_record(&world).await?;
+    let left = journal::read(&world.storage().read_appended(JOURNAL).await?);
+    let mut tasks = Vec::new();
+
+    let has_older = record.is_some();
+    let processes = Processes::new(settings.is_running, has_older);
+    let (kick_done, mut kicked) = unbounded_channel();
+    let kicks = open_kicks(&world, &settings, processes.clone(), kick_done);
+    let left = clear_unknown(&settings, record.as_ref(), left, &kicks, &mut kicked).await;
+
+    let (ring_events, ring_inlet) = channel(RING_EVENTS_MAX);
+    let ring = match settings.ring.clone() {
+        None => None,
+        Some(part) => {
+            let listener = world.network().bind(&part.listen).await;
+            let listener = listener.map_err(|error| socket_error(&part.listen, error))?;
+            let part = ring::RingSettings { boot, ..part.settings };
+            Some(ring::start(world.clone(), part, listener, ring_events.clone())?)
+        }
+    };
+
+    let now = world.clock().now();
+    let mut out = Vec::new();
+    let start = Start {
+        boot,
+        entropy: world.entropy(),
+        record,
+        journal: left.holds,
+        is_bootstrap: settings.is_bootstrap,
+    };
+    let director = Director::start(settings.machine.clone(), start, now, &mut out);
+
+    let (records, to_save) = unbounded_channel();
+    let (save_told, saved) = unbounded_channel();
+    let told = save_told.clone();
+    tasks.push(world.spawn("saver", saver::run(world.clone(), to_save, told)));
+    let (writings, to_write) = unbounded_channel();
+    tasks.push(world.spawn("journal", journal::write(world.clone(), to_write, save_told)));
+
+    let (desk, requests) = CoreDesk::new(settings.format.clone(), ring);
+    let knows_users = matches!(settings.kick, Some((crate::dovecot::KickBy::Anvil, _)));
+    let mut core = Core {
+        world: world.clone(),
+        director,
+        desk: desk.clone(),
+        saver: records,
+        closing: Closing::new(kicks, knows_users),
+        journal: Journal::new(writings),
+        lookups: Lookups::default(),
+        commands: BTreeMap::new(),
+        next_command: 0,
+        out,
+        journal_retry: None,
+        ended: None,
+    };
+    core.closing.keep_held(&core.director);
+    core.journal.write_whole(core.director.holds());
+    let inlets = Inlets {
+        requests,
+        ring: ring_inlet,
+        saved,
+        kicked,
+    };
+    let (end, ended) = oneshot::channel();
+    tasks.push(world.spawn("core", async move {
+        // Without a ring nothing sends on this, and the channel has to stay open.
+        let _ring_events = ring_events;
+        let how = core.run(inlets).await;
+        // Whoever started this may have gone.
+        let _ = end.send(how);
+    }));
+
+    let mut doors = Vec::new();
+    for door in &settings.doors {
+        let opened = open_door(&world, &desk, &settings, door, &processes).await;
+        doors.push(opened.map_err(|error| socket_error(door.listen(), error))?);
+        info!("listening at {}", door.listen().address);
+    }
+    Ok(Node {
+        desk,
+        doors,
+        ended,
+        _tasks: tasks,
+    })
+}
+
+async fn load_record<W: World>(world: &W) -> Result<Option<Record>, StartError> {
+    let Some(bytes) = world.storage().load(RECORD).await? else {
+        return Ok(None);
+    };
+    let record = decode_record(&bytes).map_err(|error| StartError::Record {
+        why: error.to_string(),
+    })?;
+    Ok(Some(record))
+}
+
+fn open_kicks<W: World>(
+    world: &W,
+    settings: &NodeSettings,
+    processes: Processes,
+    done: tokio::sync::mpsc::UnboundedSender<KickDone>,
+) -> Kicks {
+    let nowhere = Address::Unix("/nonexistent".into());
+    let (by, service) = match &settings.kick {
+        None => (None, nowhere),
+        Some((by, service)) => (Some(*by), service.clone()),
+    };
+    let settings = KickSettings {
+        by,
+        service,
+        delay: settings.kick_delay,
+        processes,
+    };
+    start_kicks(world.clone(), settings, done)
+}
+
+/// An earlier run that did not know everybody whom it had admitted: whoever has sessions is closed before anything is
+/// served.
+async fn clear_unknown(
+    settings: &NodeSettings,
+    record: Option<&Record>,
+    left: Left,
+    kicks: &Kicks,
+    kicked: &mut UnboundedReceiver<KickDone>,
+) -> Left {
+    let Some(committed) = record.and_then(|record| record.committed.as_ref()) else {
+        return left;
+    };
+    if left.is_complete || settings.kick.is_none() {
+        return left;
+    }
+    warn!("the journal of holds is missing or incomplete: all sessions are closed before this member serves");
+    let backends: Vec<IpAddr> = committed
+        .topology
+        .backends()
+        .map(|backend| backend.ip)
+        .collect();
+    let keys = left.holds.iter().map(|hold| hold.user.key).collect();
+    let all = Kick::All {
+        token: 0,
+        backends,
+        keys,
+    };
+    if kicks.kick(all).is_ok() {
+        kicked.recv().await;
+    }
+    Left::default()
+}
+
+async fn open_door<W: World>(
+    world: &W,
+    desk: &CoreDesk,
+    settings: &NodeSettings,
+    door: &DoorSettings,
+    processes: &Processes,
+) -> std::io::Result<Door> {
+    let (world, desk) = (world.clone(), desk.clone());
+    let master_user_separator = settings.master_user_separator;
+    let marks_hash = settings.marks_hash();
+    let relay = |listen: &Listen, auth: &Address, completes, processes| RelaySettings {
+        listen: listen.clone(),
+        auth: auth.clone(),
+        rule: Rule {
+            completes,
+            master_user_separator,
+            marks_hash,
+        },
+        connections_max: CONNECTIONS_MAX,
+        limits: WaitLimits::default(),
+        processes,
+    };
+    match door {
+        DoorSettings::Login { listen, auth } => {
+            open_relay(world, desk, relay(listen, auth, Completes::Ok, Some(processes.clone()))).await
+        }
+        DoorSettings::Userdb { listen, auth } => {
+            open_relay(world, desk, relay(listen, auth, Completes::Pass, None)).await
+        }
+        DoorSettings::Authreply { listen } => {
+            let settings = AuthreplySettings {
+                listen: listen.clone(),
+                master_user_separator,
+                marks_hash,
+                connections_max: CONNECTIONS_MAX,
+                limits: WaitLimits::default(),
+            };
+            open_authreply(world, desk, settings).await
+        }
+        DoorSettings::Notify { listen } => {
+            let settings = NotifySettings {
+                listen: listen.clone(),
+                master_user_separator,
+                connections_max: CONNECTIONS_MAX,
+            };
+            match listen.address {
+                Address::Unix(_) => open_notify_fifo(world, desk, settings).await,
+                Address::Tcp(_) => open_notify_socket(world, desk, settings).await,
+            }
+        }
+    }
+}
+
+fn socket_error(listen: &Listen, error: std::io::Error) -> StartError {
+    StartError::Socket {
+        at: listen.address.clone(),
+        error,
+    }
+}

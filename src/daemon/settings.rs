@@ -1,0 +1,145 @@
+//! What a member is started with, and why it could not start.
+
+use std::fmt;
+use std::io;
+
+use crate::director;
+use crate::dovecot::{KickBy, MarksHash};
+use crate::ring::{RingError, RingSettings};
+use crate::topology::HashFormat;
+use crate::world::{Address, Listen, StorageError};
+use std::time::Duration;
+
+/// What a member is started with.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    /// The machine's.
+    pub machine: director::Settings,
+    /// The operator orders a member with an empty state folder to be a voter of epoch 0.
+    pub is_bootstrap: bool,
+    /// The links to other members, and where they come in; none for a ring of one. The boot in it is replaced.
+    pub ring: Option<RingPart>,
+    /// How names become keys: `director_username_hash`.
+    pub format: HashFormat,
+    /// What stands between a user's name and that of a master user.
+    pub master_user_separator: Option<u8>,
+    /// By which service of Dovecot sessions are closed, and its socket.
+    pub kick: Option<(KickBy, Address)>,
+    /// `director_user_kick_delay`.
+    pub kick_delay: Duration,
+    /// The doors.
+    pub doors: Vec<DoorSettings>,
+    /// Whether there is a process with this number.
+    pub is_running: fn(i32) -> bool,
+}
+
+impl NodeSettings {
+    pub(super) fn marks_hash(&self) -> MarksHash {
+        match self.kick {
+            None => MarksHash::Never,
+            Some((KickBy::Ipc, _)) => MarksHash::WhenRenamed,
+            Some((KickBy::Anvil, _)) => MarksHash::Always,
+        }
+    }
+}
+
+/// Links to other members.
+#[derive(Clone, Debug)]
+pub struct RingPart {
+    /// Where neighbours connect to.
+    pub listen: Listen,
+    /// Who they are.
+    pub settings: RingSettings,
+}
+
+/// One door.
+#[derive(Clone, Debug)]
+pub enum DoorSettings {
+    /// Login processes; with the auth server's socket.
+    Login {
+        /// Where.
+        listen: Listen,
+        /// The auth server's `auth-login`.
+        auth: Address,
+    },
+    /// LMTP and doveadm; with the auth server's socket.
+    Userdb {
+        /// Where.
+        listen: Listen,
+        /// The auth server's `auth-userdb`.
+        auth: Address,
+    },
+    /// Front ends with replies of their own.
+    Authreply {
+        /// Where.
+        listen: Listen,
+    },
+    /// Login processes that report users: a FIFO for a path, else a socket.
+    Notify {
+        /// Where.
+        listen: Listen,
+    },
+}
+
+impl DoorSettings {
+    /// Where it is.
+    pub fn listen(&self) -> &Listen {
+        match self {
+            DoorSettings::Login { listen, .. }
+            | DoorSettings::Userdb { listen, .. }
+            | DoorSettings::Authreply { listen }
+            | DoorSettings::Notify { listen } => listen,
+        }
+    }
+}
+
+/// Why a member could not start. Nothing was served and nothing on disk was changed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state folder can't be read, or is damaged, or another process has it.
+    Storage(StorageError),
+    /// The record in the state folder can't be understood.
+    Record {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A socket could not be opened.
+    Socket {
+        /// Which.
+        at: Address,
+        /// Why.
+        error: io::Error,
+    },
+    /// The links can't be made.
+    Ring(RingError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Storage(error) => write!(f, "{error}"),
+            StartError::Record { why } => write!(
+                f,
+                "the record in the state folder can't be understood: {why}; if it is lost for good, empty the folder and \
+                 start again: the ring will give this member a new seat"
+            ),
+            StartError::Socket { at, error } => write!(f, "cannot listen at {at}: {error}"),
+            StartError::Ring(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<StorageError> for StartError {
+    fn from(error: StorageError) -> Self {
+        StartError::Storage(error)
+    }
+}
+
+impl From<RingError> for StartError {
+    fn from(error: RingError) -> Self {
+        StartError::Ring(error)
+    }
+}

@@ -22,10 +22,107 @@ pub(super) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make certificates for the links of a ring.
+    Certs(Certs),
     /// Tell every fault of a configuration file.
     Check(Check),
     /// Tell which backend users belong to, by the hash that Dovecot's director computes.
     Place(Place),
+    /// Run the member that a configuration makes of this machine.
+    Run(Run),
+    /// Tell how the member that runs on this machine stands.
+    Status(Status),
+    /// Run a member that only votes.
+    Witness(Run),
+}
+
+/// The configuration unless another one is named.
+const CONFIG_DEFAULT: &str = "/etc/maildirector.toml";
+
+/// Options of `run` and `witness`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  maildirector run -c /etc/maildirector.toml
+
+Log lines go to standard error; RUST_LOG chooses (info unless set). SIGTERM and SIGINT stop it. Exits with 0 when it was
+told to stop, 78 when the configuration has faults, 69 when the state folder or a socket does not serve.")]
+pub(super) struct Run {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// Start as a voter of the first topology although other voters are not there and may have started without this
+    /// one. Only for a ring that never started because a voter's disk was lost.
+    #[arg(long)]
+    pub bootstrap: bool,
+}
+
+/// Options of `status`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  maildirector status
+  maildirector status --json | jq .members
+
+Exits with 69 when no member runs here.")]
+pub(super) struct Status {
+    /// The configuration, which names the state folder.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// The state folder, without a configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `certs`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples, for a ring of three named \"mail\":
+  maildirector certs init ring-ca
+  for n in 1 2 3; do maildirector certs issue --ca ring-ca --member $n --to certs-$n; done
+
+Each member gets ca.pem, its own member-N.pem and member-N.key. ca.key stays where it is; who has it can join the ring.")]
+pub(super) struct Certs {
+    #[command(subcommand)]
+    pub command: CertsCommand,
+}
+
+/// What to make.
+#[derive(Debug, Subcommand)]
+pub(super) enum CertsCommand {
+    /// A certificate authority for one ring.
+    Init {
+        /// The folder for it; made when it is not there.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+        /// The ring's name, `cluster` in the configuration.
+        #[arg(long, default_value = "mail")]
+        cluster: String,
+        /// How long it is good.
+        #[arg(long, default_value_t = 3650)]
+        days: u32,
+    },
+    /// A member's certificate and key.
+    Issue {
+        /// The authority's folder.
+        #[arg(long, value_name = "FOLDER")]
+        ca: PathBuf,
+        /// The member's number, as `maildirector check` shows it.
+        #[arg(long, value_name = "N")]
+        member: u16,
+        /// The ring's name, `cluster` in the configuration.
+        #[arg(long, default_value = "mail")]
+        cluster: String,
+        /// The folder for the two files; made when it is not there.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// How long it is good.
+        #[arg(long, default_value_t = 825)]
+        days: u32,
+    },
 }
 
 /// Options of `check`.

@@ -1,13 +1,12 @@
 //! `check`: whether a configuration file is sound, with every fault at once.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::ToSocketAddrs;
-use std::path::Path;
 
 use super::arguments::Check;
+use super::read_config::read_text;
 use super::run::Failure;
-use crate::config::{Config, FILE_BYTES_MAX, Fault, Resolved, parse};
+use crate::config::{Config, Fault, Resolved, parse};
 use crate::topology::Topology;
 
 /// Resolves a name; the tests have their own.
@@ -24,18 +23,11 @@ pub(super) fn run(check: &Check, output: &mut impl Write) -> Result<(), Failure>
 
 fn run_with(check: &Check, resolver: Resolver, output: &mut impl Write) -> Result<(), Failure> {
     let file = check.file.display().to_string();
-    let bytes = read(&check.file).map_err(|error| Failure::Input(format!("{file}: {error}")))?;
-    let found = match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, &file),
-        Err(error) => {
-            let line = 1 + bytes[..error.valid_up_to()]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            writeln!(output, "{file}:{line}: is no UTF-8 text").map_err(Failure::Output)?;
-            return Err(Failure::Configuration);
-        }
+    let text = match read_text(&check.file) {
+        Err(Failure::Faults(faults)) => return refuse(&faults, output),
+        text => text?,
     };
+    let found = parse(&text, &file);
     let config = found.or_else(|faults| refuse(&faults, output))?;
     let names = config.names();
     if check.offline && !names.is_empty() {
@@ -49,14 +41,6 @@ fn run_with(check: &Check, resolver: Resolver, output: &mut impl Write) -> Resul
     }
     let line = summary(&config, &resolved).or_else(|faults| refuse(&faults, output))?;
     writeln!(output, "{file}: no faults; {line}").map_err(Failure::Output)
-}
-
-/// At most one byte more than a configuration may have, so that its size is refused by the parser.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = FILE_BYTES_MAX as u64 + 1;
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn refuse<T>(faults: &[Fault], output: &mut impl Write) -> Result<T, Failure> {

@@ -1,8 +1,12 @@
 //! The commands of the binary and their output. What they do is left to the rooms below.
 
 mod arguments;
+mod certs;
 mod check;
+mod member;
 mod place;
+mod read_config;
 mod run;
+mod status;
 
 pub use run::run;

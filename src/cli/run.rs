@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{Arguments, Command};
-use super::{check, place};
+use super::{certs, check, member, place, status};
+use crate::config::Fault;
 
 /// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
 const EXIT_USAGE: u8 = 64;
 /// The configuration has faults, EX_CONFIG.
 const EXIT_CONFIGURATION: u8 = 78;
+/// Something that is needed is not there or does not answer, EX_UNAVAILABLE.
+const EXIT_UNAVAILABLE: u8 = 69;
 /// The output could not be written, EX_IOERR.
 const EXIT_OUTPUT: u8 = 74;
 
@@ -20,8 +23,12 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let mut output = io::BufWriter::new(io::stdout().lock());
     let done = match arguments.command {
+        Command::Certs(certs) => certs::run(&certs, &mut output),
         Command::Check(check) => check::run(&check, &mut output),
         Command::Place(place) => place::run(&place, io::stdin().lock(), &mut output),
+        Command::Run(run) => member::run(&run, member::Kind::Any),
+        Command::Status(status) => status::run(&status, &mut output),
+        Command::Witness(run) => member::run(&run, member::Kind::Witness),
     };
     let flushed = output.flush();
     match done.and(flushed.map_err(Failure::Output)) {
@@ -33,6 +40,16 @@ pub fn run() -> ExitCode {
             ExitCode::from(EXIT_OUTPUT)
         }
         Err(Failure::Configuration) => ExitCode::from(EXIT_CONFIGURATION),
+        Err(Failure::Faults(faults)) => {
+            for fault in faults {
+                eprintln!("maildirector: {fault}");
+            }
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+        Err(Failure::Start(why)) => {
+            eprintln!("maildirector: {why}");
+            ExitCode::from(EXIT_UNAVAILABLE)
+        }
         Err(Failure::Input(why)) => {
             eprintln!("maildirector: {why}");
             ExitCode::from(EXIT_USAGE)
@@ -47,6 +64,16 @@ pub(super) enum Failure {
     Input(String),
     /// A configuration has faults, which are told.
     Configuration,
+    /// A configuration has these faults, which are not told yet.
+    Faults(Vec<Fault>),
+    /// A socket, the state folder or a file does not serve; trying again may help.
+    Start(String),
     /// The result could not be written.
     Output(io::Error),
+}
+
+impl Failure {
+    pub(super) fn faults(faults: Vec<Fault>) -> Self {
+        Failure::Faults(faults)
+    }
 }

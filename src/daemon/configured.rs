@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::settings::{DoorSettings, NodeSettings, RingPart};
 use crate::agreement::{Boot, Rules};
 use crate::config::{
-    Config, Fault, KickBy, Listener, ListenerKind, MemberRole, MemberSpec, Partition, Place, Resolved, RingWide,
+    Config, Fault, KickBy, Listener, ListenerKind, MemberRole, MemberSpec, Partition, Place, Resolved,
+    RingWide,
 };
 use crate::director::{Limits, Policy, Settings};
 use crate::dovecot;
@@ -35,7 +36,9 @@ pub fn configured(
     let own = members.iter().find(|member| member.id == me);
     let is_director = own.is_some_and(|member| member.role == MemberRole::Director);
     let kick = kick(config).filter(|_| is_director);
-    let close_bound = kick.as_ref().map_or(Duration::ZERO, |_| config.user_kick_delay + KICK_ROUND);
+    let close_bound = kick
+        .as_ref()
+        .map_or(Duration::ZERO, |_| config.user_kick_delay + KICK_ROUND);
     let machine = Settings {
         me,
         configured: Arc::new(topology),
@@ -67,6 +70,7 @@ pub fn configured(
         }),
         kick,
         kick_delay: config.user_kick_delay,
+        members: members.into(),
         doors,
         is_running,
     })
@@ -122,6 +126,6 @@ fn door(listener: &Listener) -> Option<DoorSettings> {
         ListenerKind::Userdb => auth.map(|auth| DoorSettings::Userdb { listen, auth }),
         ListenerKind::Authreply => Some(DoorSettings::Authreply { listen }),
         ListenerKind::Notify => Some(DoorSettings::Notify { listen }),
-        ListenerKind::Admin => None,
+        ListenerKind::Admin => Some(DoorSettings::Admin { listen }),
     }
 }

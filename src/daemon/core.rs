@@ -82,7 +82,9 @@ impl<W: World> Core<W> {
                 Next::Ring(event) => events::log_ring(&event),
                 Next::Kicked(done) => self.kicked(done),
                 Next::Gone => return Ended::Broken,
-                Next::Saved(Saved::JournalBroken) => self.journal_retry = Some(self.now().plus(JOURNAL_RETRY)),
+                Next::Saved(Saved::JournalBroken) => {
+                    self.journal_retry = Some(self.now().plus(JOURNAL_RETRY))
+                }
                 Next::Requests => {
                     for request in requests.drain(..) {
                         self.request(request);
@@ -151,8 +153,13 @@ impl<W: World> Core<W> {
     fn refresh(&mut self, key: UserKey) {
         let tags = self.director.topology().tags();
         let users = tags.map(|(tag, _)| UserId { key, tag });
-        let held: Vec<UserId> = users.filter(|user| self.director.holds().find(*user).is_some()).collect();
-        let stray = UserId { key, tag: TagId::DEFAULT };
+        let held: Vec<UserId> = users
+            .filter(|user| self.director.holds().find(*user).is_some())
+            .collect();
+        let stray = UserId {
+            key,
+            tag: TagId::DEFAULT,
+        };
         let users = if held.is_empty() { vec![stray] } else { held };
         for user in users {
             self.handle(Input::Refresh { user });

@@ -37,7 +37,10 @@ pub(super) fn log(event: &Event) {
         }
         Event::Committed { epoch, pins } => info!("decided epoch {epoch}, with {pins} users pinned"),
         Event::InGrace { remaining } => {
-            info!("may not confirm leases of unknown holders for another {} ms", remaining.as_millis());
+            info!(
+                "may not confirm leases of unknown holders for another {} ms",
+                remaining.as_millis()
+            );
         }
         Event::FirstStarted => info!("the ring has started for the first time"),
         Event::OtherConfiguration { member } => warn!(
@@ -65,7 +68,9 @@ pub(super) fn log_ring(event: &RingEvent) {
             version,
             ..
         } => info!("link with {peer} stands ({direction}, protocol {version})"),
-        RingEvent::LinkDown { peer, direction, why } => warn!("link with {peer} ({direction}) is gone: {why}"),
+        RingEvent::LinkDown { peer, direction, why } => {
+            warn!("link with {peer} ({direction}) is gone: {why}")
+        }
         RingEvent::Refused { who, why, .. } => warn!("no link with {who}: {why}"),
         RingEvent::Differs { peer, differences } => {
             for difference in differences {

@@ -6,6 +6,7 @@
 //! | `core`, `lookups` | the task that owns the machine: inputs in, outputs out |
 //! | `desk` | how doors reach it |
 //! | `closing`, `journal`, `saver`, `places` | what outputs need: kicks, holds on disk, the record, words for backends |
+//! | `names` | the backends' names, resolved again and again |
 //! | `status`, `events` | what operators see: a snapshot, and log lines |
 //!
 //! Generic over the world, so that simulated hosts run the very same code. What to do is decided by the machine; how
@@ -18,6 +19,7 @@ mod desk;
 mod events;
 mod journal;
 mod lookups;
+mod names;
 mod node;
 mod places;
 mod saver;
@@ -26,6 +28,7 @@ mod status;
 
 pub use configured::configured;
 pub use desk::CoreDesk;
+pub use names::watch_names;
 pub use node::{Ended, Node, start};
 pub use settings::{DoorSettings, NodeSettings, RingPart, StartError};
 pub use status::{BackendReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look, open_status};

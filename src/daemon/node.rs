@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ use super::saver::{self, RECORD};
 use super::settings::{DoorSettings, NodeSettings, StartError};
 use crate::agreement::{Boot, Record};
 use crate::director::{Director, Start};
+use crate::dovecot::admin::{AdminSettings, open_admin};
 use crate::dovecot::{
     AuthreplySettings, CONNECTIONS_MAX, Completes, Door, Kick, KickDone, KickSettings, Kicks, NotifySettings,
     Processes, RelaySettings, Rule, WaitLimits, open_authreply, open_notify_fifo, open_notify_socket,
@@ -26,6 +28,9 @@ use crate::world::{Address, Clock, Listen, Network, Storage, Task, World};
 
 /// Events of the ring that may wait for the machine; what comes beyond is dropped, and said again by its sender.
 const RING_EVENTS_MAX: usize = 10_000;
+
+/// Admins at a time.
+const ADMINS_MAX: usize = 100;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +91,10 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         Some(part) => {
             let listener = world.network().bind(&part.listen).await;
             let listener = listener.map_err(|error| socket_error(&part.listen, error))?;
-            let part = ring::RingSettings { boot, ..part.settings };
+            let part = ring::RingSettings {
+                boot,
+                ..part.settings
+            };
             Some(ring::start(world.clone(), part, listener, ring_events.clone())?)
         }
     };
@@ -202,11 +210,7 @@ async fn clear_unknown(
         return left;
     }
     warn!("the journal of holds is missing or incomplete: all sessions are closed before this member serves");
-    let backends: Vec<IpAddr> = committed
-        .topology
-        .backends()
-        .map(|backend| backend.ip)
-        .collect();
+    let backends: Vec<IpAddr> = committed.topology.backends().map(|backend| backend.ip).collect();
     let keys = left.holds.iter().map(|hold| hold.user.key).collect();
     let all = Kick::All {
         token: 0,
@@ -243,7 +247,12 @@ async fn open_door<W: World>(
     };
     match door {
         DoorSettings::Login { listen, auth } => {
-            open_relay(world, desk, relay(listen, auth, Completes::Ok, Some(processes.clone()))).await
+            open_relay(
+                world,
+                desk,
+                relay(listen, auth, Completes::Ok, Some(processes.clone())),
+            )
+            .await
         }
         DoorSettings::Userdb { listen, auth } => {
             open_relay(world, desk, relay(listen, auth, Completes::Pass, None)).await
@@ -257,6 +266,15 @@ async fn open_door<W: World>(
                 limits: WaitLimits::default(),
             };
             open_authreply(world, desk, settings).await
+        }
+        DoorSettings::Admin { listen } => {
+            let settings = AdminSettings {
+                listen: listen.clone(),
+                members: Arc::clone(&settings.members),
+                configured: Arc::clone(&settings.machine.configured),
+                connections_max: ADMINS_MAX,
+            };
+            open_admin(world, desk, settings).await
         }
         DoorSettings::Notify { listen } => {
             let settings = NotifySettings {

@@ -2,13 +2,15 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
+use crate::config::MemberSpec;
 use crate::director;
 use crate::dovecot::{KickBy, MarksHash};
 use crate::ring::{RingError, RingSettings};
 use crate::topology::HashFormat;
 use crate::world::{Address, Listen, StorageError};
-use std::time::Duration;
 
 /// What a member is started with.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct NodeSettings {
     pub kick: Option<(KickBy, Address)>,
     /// `director_user_kick_delay`.
     pub kick_delay: Duration,
+    /// All members with their addresses, for admins' eyes.
+    pub members: Arc<[MemberSpec]>,
     /// The doors.
     pub doors: Vec<DoorSettings>,
     /// Whether there is a process with this number.
@@ -79,6 +83,11 @@ pub enum DoorSettings {
         /// Where.
         listen: Listen,
     },
+    /// `doveadm director`.
+    Admin {
+        /// Where.
+        listen: Listen,
+    },
 }
 
 impl DoorSettings {
@@ -88,7 +97,8 @@ impl DoorSettings {
             DoorSettings::Login { listen, .. }
             | DoorSettings::Userdb { listen, .. }
             | DoorSettings::Authreply { listen }
-            | DoorSettings::Notify { listen } => listen,
+            | DoorSettings::Notify { listen }
+            | DoorSettings::Admin { listen } => listen,
         }
     }
 }

@@ -164,7 +164,10 @@ pub async fn open_status<W: World>(world: W, desk: CoreDesk, at: Address) -> io:
             let mut stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!("{}: cannot accept: {error}; tried again in a second", listen.address);
+                    warn!(
+                        "{}: cannot accept: {error}; tried again in a second",
+                        listen.address
+                    );
                     sleep(&clock, Duration::from_secs(1)).await;
                     continue;
                 }

@@ -1,0 +1,227 @@
+//! `run` and `witness`: a member from its configuration file until it is told to stop.
+
+use std::io;
+use std::net::{IpAddr, TcpListener, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+
+use nix::unistd::{Group, User, setgid, setgroups, setuid};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::arguments::Run;
+use super::read_config::read_config;
+use super::run::Failure;
+use crate::config::{Config, MemberRole, MemberSpec, Resolved, RingSecurity};
+use crate::daemon::{Ended, NodeSettings, STATUS_SOCKET, configured, open_status, start, watch_names};
+use crate::ring::{Security, Tls, TlsFiles};
+use crate::world::{Address, RealWorld, select};
+
+/// What kind of member the command asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Whatever the configuration says.
+    Any,
+    /// One that serves nobody.
+    Witness,
+}
+
+pub(super) fn run(arguments: &Run, kind: Kind) -> Result<(), Failure> {
+    open_log();
+    let config = read_config(&arguments.config)?;
+    let resolved = resolve(&config);
+    let (me, settings) = prepare(&config, &resolved, arguments, kind)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Start(format!("cannot start a runtime: {error}")))?;
+    runtime.block_on(serve(&config, resolved, &me, settings))
+}
+
+/// Log lines go to standard error; `RUST_LOG` chooses, by default everything an operator should see.
+fn open_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A journal has its own times and colours.
+    let is_terminal = io::IsTerminal::is_terminal(&io::stderr());
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(is_terminal);
+    // Only a second call can fail.
+    let _ = log.try_init();
+}
+
+fn resolve(config: &Config) -> Resolved {
+    let mut resolved = Resolved::default();
+    for name in config.names() {
+        match (name, 0).to_socket_addrs() {
+            Ok(addresses) => resolved.insert(name, addresses.map(|address| address.ip()).collect()),
+            Err(error) => warn!("cannot resolve {name}: {error}"),
+        }
+    }
+    resolved
+}
+
+fn prepare(
+    config: &Config,
+    resolved: &Resolved,
+    arguments: &Run,
+    kind: Kind,
+) -> Result<(MemberSpec, NodeSettings), Failure> {
+    let members = config.members(resolved).map_err(Failure::faults)?;
+    let local: Vec<IpAddr> = members
+        .iter()
+        .map(|member| member.address.ip())
+        .filter(is_local)
+        .collect();
+    let me = config
+        .me(&members, &local)
+        .map_err(|fault| Failure::faults(vec![fault]))?;
+    let me = members
+        .iter()
+        .find(|member| member.id == me)
+        .expect("one of them is me")
+        .clone();
+    if kind == Kind::Witness && me.role != MemberRole::Witness {
+        let why = format!(
+            "member {} ({}) is a {} by {}; start it with `maildirector run`",
+            me.id.index(),
+            me.address,
+            me.role.name(),
+            config.file
+        );
+        return Err(Failure::Input(why));
+    }
+    let security = security(config)?;
+    let mut settings = configured(config, resolved, me.id, security, is_running).map_err(Failure::faults)?;
+    settings.is_bootstrap = arguments.bootstrap;
+    Ok((me, settings))
+}
+
+/// Whether this machine has the address: nothing else can listen at it.
+fn is_local(ip: &IpAddr) -> bool {
+    TcpListener::bind((*ip, 0)).is_ok()
+}
+
+fn is_running(pid: i32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+fn security(config: &Config) -> Result<Security, Failure> {
+    match &config.ring.security {
+        Some(RingSecurity::Tls { ca, certificate, key }) => {
+            let files = TlsFiles {
+                ca: ca.clone(),
+                certificate: certificate.clone(),
+                key: key.clone(),
+            };
+            let tls = Tls::load(files).map_err(|error| Failure::Start(error.to_string()))?;
+            Ok(Security::Tls(Arc::new(tls)))
+        }
+        Some(RingSecurity::Insecure) => {
+            warn!("insecure = true: whoever reaches the ring's port can speak as any member");
+            Ok(Security::Insecure)
+        }
+        // A ring of one has no links.
+        None => Ok(Security::Insecure),
+    }
+}
+
+async fn serve(
+    config: &Config,
+    resolved: Resolved,
+    me: &MemberSpec,
+    settings: NodeSettings,
+) -> Result<(), Failure> {
+    let starting = |error: &dyn std::fmt::Display| Failure::Start(error.to_string());
+    let world = RealWorld::open(&config.state_folder).map_err(|error| starting(&error))?;
+    info!(
+        "member {} ({}), {} of ring {}, version {}",
+        me.id.index(),
+        me.address,
+        me.role.name(),
+        config.cluster,
+        env!("CARGO_PKG_VERSION")
+    );
+    let mut node = start(world.clone(), settings)
+        .await
+        .map_err(|error| starting(&error))?;
+    let status = Address::Unix(config.state_folder.join(STATUS_SOCKET));
+    let _status = open_status(world.clone(), node.desk().clone(), status.clone())
+        .await
+        .map_err(|error| Failure::Start(format!("cannot listen at {status}: {error}")))?;
+    let _names = watch_names(world.clone(), node.desk().clone(), config.clone(), resolved);
+    drop_privileges(config)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(|error| starting(&error))?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(|error| starting(&error))?;
+    // A service manager that wants to know gets it; others have no such socket.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let ended = select! {
+        ended = node.ended() => ended,
+        _signal = terminated.recv() => Ended::Stopped,
+        _signal = interrupted.recv() => Ended::Stopped,
+    };
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    match ended {
+        Ended::Stopped => {
+            info!(
+                "stopped; sessions in Dovecot's processes go on, restart within the lease or stop them too"
+            );
+            Ok(())
+        }
+        Ended::Halted => Err(Failure::Start(
+            "halted: the state folder is not this run's any more".to_owned(),
+        )),
+        Ended::Broken => {
+            error!("a task that this process can't be without has ended; this is a fault of maildirector");
+            Err(Failure::Start(
+                "ended by a fault of its own, see the log".to_owned(),
+            ))
+        }
+    }
+}
+
+/// Everything is open: from here on no rights of root are needed.
+fn drop_privileges(config: &Config) -> Result<(), Failure> {
+    let failed = |what: &str, name: &str, why: &dyn std::fmt::Display| {
+        Failure::Start(format!("{}: {what} = \"{name}\": {why}", config.file))
+    };
+    let mut gid = None;
+    if let Some(name) = config.group.as_deref() {
+        let group = Group::from_name(name).map_err(|error| failed("group", name, &error))?;
+        gid = Some(
+            group
+                .ok_or_else(|| failed("group", name, &"there is no such group"))?
+                .gid,
+        );
+    }
+    let mut uid = None;
+    if let Some(name) = config.user.as_deref() {
+        let user = User::from_name(name).map_err(|error| failed("user", name, &error))?;
+        let user = user.ok_or_else(|| failed("user", name, &"there is no such user"))?;
+        uid = Some(user.uid);
+        gid = gid.or(Some(user.gid));
+        for path in [&config.state_folder] {
+            hand_over(path, user.uid, user.gid).map_err(|error| failed("user", name, &error))?;
+        }
+    }
+    if let Some(gid) = gid {
+        setgroups(&[gid]).map_err(|error| Failure::Start(format!("cannot leave root's groups: {error}")))?;
+        setgid(gid).map_err(|error| Failure::Start(format!("cannot take group {gid}: {error}")))?;
+    }
+    if let Some(uid) = uid {
+        setuid(uid).map_err(|error| Failure::Start(format!("cannot become user {uid}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// The state folder and what is in it become the user's whom this process is about to be.
+fn hand_over(folder: &Path, uid: nix::unistd::Uid, gid: nix::unistd::Gid) -> io::Result<()> {
+    std::os::unix::fs::chown(folder, Some(uid.as_raw()), Some(gid.as_raw()))?;
+    for entry in std::fs::read_dir(folder)? {
+        std::os::unix::fs::lchown(entry?.path(), Some(uid.as_raw()), Some(gid.as_raw()))?;
+    }
+    Ok(())
+}

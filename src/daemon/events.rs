@@ -8,16 +8,16 @@ use crate::ring::RingEvent;
 /// Logs what the machine tells.
 pub(super) fn log(event: &Event) {
     match event {
-        Event::Serving { epoch } => info!("serving, at epoch {epoch}"),
+        Event::Serving { epoch } => info!("serving, at {epoch}"),
         Event::Isolated { epoch, holds } => warn!(
-            "isolated: no majority of voters answered in time (epoch {epoch}); logins are refused, the sessions of {holds} \
+            "isolated: no majority of voters answered in time ({epoch}); logins are refused, the sessions of {holds} \
              users are closed; check the links with `maildirector status`"
         ),
         Event::Installed {
             epoch,
             is_caught_up: false,
-        } => info!("epoch {epoch} is in force"),
-        Event::Installed { epoch, .. } => info!("epoch {epoch} is in force; this member had missed commits"),
+        } => info!("{epoch} is in force"),
+        Event::Installed { epoch, .. } => info!("{epoch} is in force; this member had missed commits"),
         Event::Evicting { user, why } => {
             let why = match why {
                 EvictReason::Moved => "moved",
@@ -33,9 +33,9 @@ pub(super) fn log(event: &Event) {
             is_takeover,
         } => {
             let what = if *is_takeover { "finishing" } else { "starting" };
-            debug!("{what} a change of epoch {epoch}, ballot {ballot}");
+            debug!("{what} a change of {epoch}, ballot {ballot}");
         }
-        Event::Committed { epoch, pins } => info!("decided epoch {epoch}, with {pins} users pinned"),
+        Event::Committed { epoch, pins } => info!("decided {epoch}, with {pins} users pinned"),
         Event::InGrace { remaining } => {
             info!(
                 "may not confirm leases of unknown holders for another {} ms",

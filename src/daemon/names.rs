@@ -31,7 +31,7 @@ pub fn watch_names<W: World>(world: W, desk: CoreDesk, config: Config, known: Re
             for backend in compared.appeared {
                 let ip = backend.ip;
                 match desk.command(vec![Change::AddBackend(backend)]).await {
-                    Ok(epoch) => info!("a name of director_mail_servers now has {ip}: added, epoch {epoch}"),
+                    Ok(epoch) => info!("a name of director_mail_servers now has {ip}: added, {epoch}"),
                     // Another director was faster.
                     Err(CommandError::Refused(ChangeError::BackendExists { .. })) => {}
                     Err(error) => warn!("a name of director_mail_servers now has {ip}, not added: {error}"),

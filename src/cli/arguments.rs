@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::topology::{NewBackend, VHOSTS_MAX};
 
@@ -34,6 +34,33 @@ pub(super) enum Command {
     Status(Status),
     /// Run a member that only votes.
     Witness(Run),
+    /// Close a director's sessions when it can't any more; started by `run`.
+    #[command(hide = true)]
+    Guard(Guard),
+}
+
+/// Options of `guard`.
+#[derive(Args, Debug)]
+pub(super) struct Guard {
+    /// The director's state folder.
+    #[arg(long)]
+    pub state_folder: PathBuf,
+    /// By which service.
+    #[arg(long)]
+    pub kick: GuardKick,
+    /// Its socket.
+    #[arg(long)]
+    pub service: PathBuf,
+    /// `director_user_kick_delay`.
+    #[arg(long)]
+    pub delay_ms: u64,
+}
+
+/// Services that close sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GuardKick {
+    Ipc,
+    Anvil,
 }
 
 /// The configuration unless another one is named.

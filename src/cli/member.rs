@@ -7,15 +7,17 @@ use std::sync::Arc;
 
 use nix::unistd::{Group, User, setgid, setgroups, setuid};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::unbounded_channel;
 use tracing::{error, info, warn};
 
 use super::arguments::Run;
+use super::guarded::{GuardSettings, keep_guard};
 use super::read_config::read_config;
 use super::run::Failure;
-use crate::config::{Config, MemberRole, MemberSpec, Resolved, RingSecurity};
+use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{Ended, NodeSettings, STATUS_SOCKET, configured, open_status, start, watch_names};
 use crate::ring::{Security, Tls, TlsFiles};
-use crate::world::{Address, RealWorld, select};
+use crate::world::{Address, RealWorld, Task, World, select};
 
 /// What kind of member the command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ pub(super) fn run(arguments: &Run, kind: Kind) -> Result<(), Failure> {
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses, by default everything an operator should see.
-fn open_log() {
+pub(super) fn open_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // A journal has its own times and colours.
@@ -105,7 +107,7 @@ fn is_local(ip: &IpAddr) -> bool {
     TcpListener::bind((*ip, 0)).is_ok()
 }
 
-fn is_running(pid: i32) -> bool {
+pub(super) fn is_running(pid: i32) -> bool {
     Path::new("/proc").join(pid.to_string()).exists()
 }
 
@@ -133,7 +135,7 @@ async fn serve(
     config: &Config,
     resolved: Resolved,
     me: &MemberSpec,
-    settings: NodeSettings,
+    mut settings: NodeSettings,
 ) -> Result<(), Failure> {
     let starting = |error: &dyn std::fmt::Display| Failure::Start(error.to_string());
     let world = RealWorld::open(&config.state_folder).map_err(|error| starting(&error))?;
@@ -145,6 +147,7 @@ async fn serve(
         config.cluster,
         env!("CARGO_PKG_VERSION")
     );
+    let _guard = guard(&world, config, &mut settings);
     let mut node = start(world.clone(), settings)
         .await
         .map_err(|error| starting(&error))?;
@@ -181,6 +184,27 @@ async fn serve(
             ))
         }
     }
+}
+
+/// A director whose sessions live in other processes gets a guard; one that is alone has nobody who could serve its
+/// users elsewhere, and one that serves without a majority keeps its sessions on purpose.
+fn guard(world: &RealWorld, config: &Config, settings: &mut NodeSettings) -> Option<Task> {
+    let (by, service) = settings.kick.clone()?;
+    let Address::Unix(service) = service else {
+        return None;
+    };
+    if settings.ring.is_none() || config.partition == Partition::Available {
+        return None;
+    }
+    let (notes, told) = unbounded_channel();
+    settings.guard = Some(notes);
+    let guard = GuardSettings {
+        state_folder: config.state_folder.clone(),
+        by,
+        service,
+        delay: config.user_kick_delay,
+    };
+    Some(world.spawn("guard", keep_guard(guard, told)))
 }
 
 /// Everything is open: from here on no rights of root are needed.

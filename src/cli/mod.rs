@@ -3,6 +3,8 @@
 mod arguments;
 mod certs;
 mod check;
+mod guard;
+mod guarded;
 mod member;
 mod place;
 mod read_config;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{Arguments, Command};
-use super::{certs, check, member, place, status};
+use super::{certs, check, guard, member, place, status};
 use crate::config::Fault;
 
 /// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
@@ -25,6 +25,7 @@ pub fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Certs(certs) => certs::run(&certs, &mut output),
         Command::Check(check) => check::run(&check, &mut output),
+        Command::Guard(guard) => guard::run(&guard),
         Command::Place(place) => place::run(&place, io::stdin().lock(), &mut output),
         Command::Run(run) => member::run(&run, member::Kind::Any),
         Command::Status(status) => status::run(&status, &mut output),

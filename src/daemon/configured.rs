@@ -71,6 +71,7 @@ pub fn configured(
         kick,
         kick_delay: config.user_kick_delay,
         members: members.into(),
+        guard: None,
         doors,
         is_running,
     })

@@ -50,7 +50,19 @@ pub(super) struct Core<W: World> {
     pub next_command: u64,
     pub out: Vec<Output>,
     pub journal_retry: Option<Instant>,
+    pub told_guard: Option<LeaseNote>,
+    pub guard: Option<UnboundedSender<LeaseNote>>,
     pub ended: Option<Ended>,
+}
+
+/// What a guard beside this process has to know: until when sessions may go on without a word from here, and where
+/// they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseNote {
+    /// The end of the lease that doors may use; what is left of the lease itself is for closing.
+    pub until: Instant,
+    /// Every backend.
+    pub backends: Vec<IpAddr>,
 }
 
 /// What comes next.
@@ -248,5 +260,20 @@ impl<W: World> Core<W> {
 
     fn flush(&mut self) {
         self.journal.flush(self.director.holds());
+        self.tell_guard();
+    }
+
+    fn tell_guard(&mut self) {
+        let (Some(guard), Some(until)) = (&self.guard, self.director.lease_until()) else {
+            return;
+        };
+        if self.told_guard.as_ref().is_some_and(|told| told.until == until) {
+            return;
+        }
+        let backends = self.backends();
+        let note = LeaseNote { until, backends };
+        // A guard that is gone is started again by whoever listens here.
+        let _ = guard.send(note.clone());
+        self.told_guard = Some(note);
     }
 }

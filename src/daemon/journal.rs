@@ -22,7 +22,7 @@ use crate::topology::{BackendId, TagId, UserId, UserKey};
 use crate::world::{Storage, World};
 
 /// The journal's name in the state folder.
-pub(super) const JOURNAL: &str = "holds";
+pub const JOURNAL: &str = "holds";
 
 const HEAD_BYTES: usize = 6;
 const HEADING: u8 = 0;
@@ -66,6 +66,11 @@ pub(super) fn read(mut bytes: &[u8]) -> Left {
     }
     left.holds = holds.into_values().collect();
     left
+}
+
+/// The keys of everybody whom these bytes of a journal hold.
+pub fn journalled_keys(bytes: &[u8]) -> Vec<UserKey> {
+    read(bytes).holds.iter().map(|hold| hold.user.key).collect()
 }
 
 fn next_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -131,6 +131,8 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         next_command: 0,
         out,
         journal_retry: None,
+        told_guard: None,
+        guard: settings.guard.clone(),
         ended: None,
     };
     core.closing.keep_held(&core.director);

@@ -5,6 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::core::LeaseNote;
 use crate::config::MemberSpec;
 use crate::director;
 use crate::dovecot::{KickBy, MarksHash};
@@ -31,6 +34,8 @@ pub struct NodeSettings {
     pub kick_delay: Duration,
     /// All members with their addresses, for admins' eyes.
     pub members: Arc<[MemberSpec]>,
+    /// Told of every lease: whoever closes the sessions when this process can't.
+    pub guard: Option<UnboundedSender<LeaseNote>>,
     /// The doors.
     pub doors: Vec<DoorSettings>,
     /// Whether there is a process with this number.

@@ -1,12 +1,12 @@
 //! `certs`: a small private CA for a ring, and the certificates of its members.
 
 use std::io::Write;
-use std::time::SystemTime;
 
 use super::arguments::{Certs, CertsCommand};
 use super::run::Failure;
 use crate::ring::certs::{Validity, init, issue};
 use crate::topology::MemberId;
+use crate::world::{BootClock, Clock};
 
 pub(super) fn run(certs: &Certs, output: &mut impl Write) -> Result<(), Failure> {
     let made = match &certs.command {
@@ -29,11 +29,9 @@ pub(super) fn run(certs: &Certs, output: &mut impl Write) -> Result<(), Failure>
     Ok(())
 }
 
-#[expect(clippy::disallowed_types, reason = "certificates are good from today on")]
 fn validity(days: u32) -> Validity {
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
     Validity {
-        now: since.as_secs(),
+        now: BootClock.unix_seconds(),
         days,
     }
 }

@@ -64,7 +64,7 @@ async fn watch(arguments: &Guard) -> Result<(), Failure> {
     };
     let kicks = start_kicks(world.clone(), kicks, done);
     let guard = Watching {
-        clock: world.clock().clone(),
+        clock: *world.clock(),
         folder: arguments.state_folder.clone(),
         input: Lines {
             pipe: input,

@@ -227,9 +227,8 @@ fn drop_privileges(config: &Config) -> Result<(), Failure> {
         let user = user.ok_or_else(|| failed("user", name, &"there is no such user"))?;
         uid = Some(user.uid);
         gid = gid.or(Some(user.gid));
-        for path in [&config.state_folder] {
-            hand_over(path, user.uid, user.gid).map_err(|error| failed("user", name, &error))?;
-        }
+        let handed = hand_over(&config.state_folder, user.uid, user.gid);
+        handed.map_err(|error| failed("user", name, &error))?;
     }
     if let Some(gid) = gid {
         setgroups(&[gid]).map_err(|error| Failure::Start(format!("cannot leave root's groups: {error}")))?;

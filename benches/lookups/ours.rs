@@ -1,0 +1,55 @@
+//! A ring of three maildirectors.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::process::Killed;
+use super::{Subject, stub_auth};
+
+pub fn start(scratch: &Path) -> Result<Subject, String> {
+    let mut processes = Vec::new();
+    for member in 1..=3 {
+        let home = scratch.join(format!("ours{member}"));
+        fs::create_dir_all(home.join("base/login")).map_err(|error| error.to_string())?;
+        stub_auth::serve(&home.join("base/auth-login"));
+        let config = home.join("maildirector.toml");
+        let text = format!(
+            "director_servers = \"127.0.41.1 127.0.41.2 127.0.41.3\"\n\
+             director_mail_servers = \"10.1.0.1-10.1.0.10\"\n\
+             state_folder = \"{home}/state\"\ndovecot_base_dir = \"{home}/base\"\nkick = \"none\"\n\
+             [ring]\nlisten = \"127.0.41.{member}:9871\"\ninsecure = true\n",
+            home = home.display()
+        );
+        fs::write(&config, text).map_err(|error| error.to_string())?;
+        let child = Command::new(env!("CARGO_BIN_EXE_maildirector"))
+            .args(["run", "-c"])
+            .arg(&config)
+            .env("RUST_LOG", "error")
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        processes.push(Killed(child));
+    }
+    let status = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_maildirector"))
+            .args(["status", "--json", "--state-folder"])
+            .arg(scratch.join("ours1/state"))
+            .output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("\"serving\""))
+    };
+    for _ in 0..200 {
+        if status() {
+            let pids = processes.iter().map(|process| process.0.id()).collect();
+            return Ok(Subject {
+                name: "maildirector",
+                socket: scratch.join("ours1/base/login/director"),
+                pids,
+                _processes: processes,
+            });
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Err("the ring of maildirectors did not start within 10 s".to_owned())
+}

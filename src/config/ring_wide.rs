@@ -12,8 +12,8 @@ const VALUE_BYTES_MAX: usize = 2_000;
 /// One setting that should be alike in the whole ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RingWide {
-    /// Its name in the configuration.
-    pub name: &'static str,
+    /// Its name in the configuration; `member N` for one member.
+    pub name: String,
     /// Its value in one form, however it is written.
     pub value: String,
     /// A link to a member with another value is refused; else a warning is enough.
@@ -21,40 +21,36 @@ pub struct RingWide {
 }
 
 impl Config {
-    /// The ring-wide settings, in a fixed order. `members` are those of [`Config::members`].
+    /// The ring-wide settings, in a fixed order. `members` are those of [`Config::members`]; each is a setting of its
+    /// own, so that a ring whose list grows goes on: a member that only one side names is no contradiction.
     pub fn ring_wide(&self, members: &[MemberSpec]) -> Vec<RingWide> {
         let separator = self.master_user_separator.map(String::from);
         let mut mail_servers: Vec<_> = self.mail_servers.value.iter().map(ToString::to_string).collect();
         mail_servers.sort();
-        let must = |name, value| RingWide {
-            name,
+        let must = |name: &str, value| RingWide {
+            name: name.to_owned(),
             value: bounded(value),
             must_match: true,
         };
-        vec![
+        let mut all = vec![
             must("cluster", self.cluster.to_string()),
-            must("members", listed(members)),
             must("director_username_hash", self.username_hash.as_str().to_owned()),
             must("director_user_expire", format_interval(self.user_expire)),
             must("master_user_separator", separator.unwrap_or_default()),
             must("lease", format_interval(self.lease)),
             must("partition", self.partition.name().to_owned()),
             RingWide {
-                name: "director_mail_servers",
+                name: "director_mail_servers".to_owned(),
                 value: bounded(mail_servers.join(" ")),
                 must_match: false,
             },
-        ]
+        ];
+        all.extend(members.iter().map(|member| {
+            let value = format!("{} {}", member.role.name(), member.address);
+            must(&format!("member {}", member.id.index()), value)
+        }));
+        all
     }
-}
-
-/// `1=10.0.0.1:9090/director 2=...`
-fn listed(members: &[MemberSpec]) -> String {
-    let each = members.iter().map(|member| {
-        let (id, address) = (member.id.index(), member.address);
-        format!("{id}={address}/{}", member.role.name())
-    });
-    each.collect::<Vec<_>>().join(" ")
 }
 
 fn bounded(value: String) -> String {

@@ -93,7 +93,7 @@ fn ring_part(config: &Config, members: &[MemberSpec], own: &MemberSpec, security
         name: member.name.to_string(),
     };
     let said = |wide: RingWide| Setting {
-        name: wide.name.to_owned(),
+        name: wide.name,
         value: wide.value,
         must_match: wide.must_match,
     };

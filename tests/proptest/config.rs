@@ -103,7 +103,7 @@ fn use_config(config: &Config, check: impl Fn(Vec<Fault>)) {
         Ok(members) => {
             let local: Vec<_> = members.iter().take(1).map(|member| member.address.ip()).collect();
             let _ = config.me(&members, &local);
-            assert_eq!(config.ring_wide(&members).len(), 8);
+            assert_eq!(config.ring_wide(&members).len(), 7 + members.len());
         }
     }
     if let Err(faults) = config.seed(&resolved) {

@@ -26,6 +26,8 @@ pub(super) enum Command {
     Certs(Certs),
     /// Tell every fault of a configuration file.
     Check(Check),
+    /// Show a ring of three on this machine, under load, while links and directors fail.
+    Demo(Demo),
     /// Tell which backend users belong to, by the hash that Dovecot's director computes.
     Place(Place),
     /// Run the member that a configuration makes of this machine.
@@ -164,6 +166,26 @@ pub(super) struct Check {
     /// Do not resolve names; what depends on their addresses is not checked.
     #[arg(long)]
     pub offline: bool,
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Everything runs on loopback addresses and in a folder for temporary files, needs no rights, and is gone afterwards: three
+directors as processes of their own; one process that plays an auth server, login processes, four backends, and 320 mail
+clients of 160 users; and relays between the directors, by which links are cut.
+
+Exits with 1 when a user had sessions on two backends at once, with 0 when none had.")]
+pub(super) struct Demo {
+    /// How long it lasts.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(15..=86_400))]
+    pub seconds: u64,
+    /// One line a second instead of a table; also when the output is no terminal.
+    #[arg(long)]
+    pub plain: bool,
+    /// Leave the folder with the directors' files and logs.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// Options of `place`.

@@ -3,6 +3,7 @@
 mod arguments;
 mod certs;
 mod check;
+mod demo;
 mod guard;
 mod guarded;
 mod member;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{Arguments, Command};
-use super::{certs, check, guard, member, place, status};
+use super::{certs, check, demo, guard, member, place, status};
 use crate::config::Fault;
 
 /// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
@@ -26,6 +26,7 @@ pub fn run() -> ExitCode {
         Command::Certs(certs) => certs::run(&certs, &mut output),
         Command::Check(check) => check::run(&check, &mut output),
         Command::Guard(guard) => guard::run(&guard),
+        Command::Demo(demo) => demo::run(&demo, &mut output),
         Command::Place(place) => place::run(&place, io::stdin().lock(), &mut output),
         Command::Run(run) => member::run(&run, member::Kind::Any),
         Command::Status(status) => status::run(&status, &mut output),
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
             ExitCode::from(EXIT_OUTPUT)
         }
         Err(Failure::Configuration) => ExitCode::from(EXIT_CONFIGURATION),
+        Err(Failure::Found) => ExitCode::FAILURE,
         Err(Failure::Faults(faults)) => {
             for fault in faults {
                 eprintln!("maildirector: {fault}");
@@ -67,6 +69,8 @@ pub(super) enum Failure {
     Configuration,
     /// A configuration has these faults, which are not told yet.
     Faults(Vec<Fault>),
+    /// What must not happen was seen, and is told.
+    Found,
     /// A socket, the state folder or a file does not serve; trying again may help.
     Start(String),
     /// The result could not be written.

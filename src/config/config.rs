@@ -180,6 +180,8 @@ pub struct RingSettings {
     /// Where neighbours connect to, when it is written; an unspecified IP listens on all. Else the member's own
     /// address.
     pub listen: Option<Written<SocketAddr>>,
+    /// By which address the others know this member, when that is not what it listens on.
+    pub address: Option<Written<SocketAddr>>,
     /// How links are authenticated. None is enough for a ring of one.
     pub security: Option<RingSecurity>,
 }
@@ -203,8 +205,8 @@ pub enum RingSecurity {
 impl Config {
     /// The port of members whose entry names none: that of this process.
     pub fn ring_port(&self) -> u16 {
-        let listen = self.ring.listen.as_ref();
-        listen.map_or(RING_PORT_DEFAULT, |listen| listen.value.port())
+        let written = self.ring.address.as_ref().or(self.ring.listen.as_ref());
+        written.map_or(RING_PORT_DEFAULT, |written| written.value.port())
     }
 
     pub(super) fn fault(&self, line: usize, key: &str, complaint: Complaint) -> Fault {

@@ -118,7 +118,7 @@ impl Config {
         }
     }
 
-    /// Which member this process is, by what its ring listens on; `local` are the addresses that this machine can
+    /// Which member this process is, by the address that it is known by or what its ring listens on; `local` are the addresses that this machine can
     /// bind, which counts only where no specific address is written.
     ///
     /// # Errors
@@ -127,11 +127,13 @@ impl Config {
         if self.members.value == MemberList::Alone {
             return Ok(alone().id);
         }
-        let listen = self.ring.listen.as_ref();
-        let line = listen.map_or(self.members.line, |listen| listen.line);
-        let wrong = |message: String, hint: &str| {
-            Err(self.fault(line, "ring.listen", Complaint::with_hint(message, hint)))
+        let (listen, key) = match &self.ring.address {
+            Some(address) => (Some(address), "ring.address"),
+            None => (self.ring.listen.as_ref(), "ring.listen"),
         };
+        let line = listen.map_or(self.members.line, |listen| listen.line);
+        let wrong =
+            |message: String, hint: &str| Err(self.fault(line, key, Complaint::with_hint(message, hint)));
         let specific = listen.filter(|listen| !listen.value.ip().is_unspecified());
         let is_me = |member: &&MemberSpec| match (specific, listen) {
             (Some(specific), _) => member.address == specific.value,

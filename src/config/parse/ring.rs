@@ -12,7 +12,8 @@ use crate::config::report::Report;
 use crate::config::section::{Section, kind};
 use crate::config::{RING_PORT_DEFAULT, RingSecurity, RingSettings};
 
-pub(in crate::config) const RING_KEYS: [&str; 5] = ["ca", "certificate", "insecure", "key", "listen"];
+pub(in crate::config) const RING_KEYS: [&str; 6] =
+    ["address", "ca", "certificate", "insecure", "key", "listen"];
 
 const TLS_KEYS: [&str; 3] = ["ca", "certificate", "key"];
 
@@ -23,6 +24,7 @@ pub(super) fn read(top: &Section<'_>, report: &mut Report) -> RingSettings {
     let Some(written) = top.value(report, "ring") else {
         return RingSettings {
             listen: None,
+            address: None,
             security: None,
         };
     };
@@ -31,6 +33,7 @@ pub(super) fn read(top: &Section<'_>, report: &mut Report) -> RingSettings {
         top.complain(report, written.line, "ring", Complaint::new(message));
         return RingSettings {
             listen: None,
+            address: None,
             security: UNKNOWN,
         };
     };
@@ -43,6 +46,7 @@ pub(super) fn read(top: &Section<'_>, report: &mut Report) -> RingSettings {
     section.report_unknown(report);
     RingSettings {
         listen: section.parsed(report, "listen", "\"10.0.0.1:9090\"", listen),
+        address: section.parsed(report, "address", "\"10.0.0.1:9090\"", address),
         security: security(&section, report),
     }
 }
@@ -94,6 +98,16 @@ fn listen(text: &str) -> Result<SocketAddr, Complaint> {
     let (ip, port) = text.rsplit_once(':').ok_or_else(no_address)?;
     let ip = ip_or_any(ip)?.ok_or_else(no_address)?;
     Ok(SocketAddr::new(ip, parse_port(port, text)?))
+}
+
+/// As [`listen`], but one that others can dial.
+fn address(text: &str) -> Result<SocketAddr, Complaint> {
+    let address = listen(text)?;
+    if address.ip().is_unspecified() {
+        let message = format!("{} is no address that others can dial", Quoted(text));
+        return Err(Complaint::with_hint(message, "as the members' list has it"));
+    }
+    Ok(address)
 }
 
 fn ip_or_any(text: &str) -> Result<Option<IpAddr>, Complaint> {

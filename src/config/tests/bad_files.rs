@@ -135,6 +135,10 @@ fn every_bad_table_has_its_words() {
             "3: ring.listen: \"ring\" is no address to listen on (as in \"10.0.0.1:9090\", or \"*:9090\")",
         ),
         (
+            "[ring]\naddress = \"*:9090\"",
+            "3: ring.address: \"*:9090\" is no address that others can dial (as the members' list has it)",
+        ),
+        (
             "[ring]\nlisten = \"10.0.0.1:99999\"",
             "3: ring.listen: \"10.0.0.1:99999\" has no port of 1 to 65535 after the colon \
              (IPv6 addresses with a port are written [fd00::1]:9090)",

@@ -187,6 +187,30 @@ fn what_the_ring_listens_on_names_the_member() {
 }
 
 #[test]
+fn a_member_behind_another_address_is_told_which_it_is() {
+    let with = |address: &str| {
+        let ring = format!("{INSECURE}listen = \"192.168.0.7:9\"\naddress = \"{address}\"\n");
+        let config = config(&format!(
+            "{LEAST}director_servers = \"10.0.0.1 10.0.0.2\"\n{ring}"
+        ));
+        let members = members(&config);
+        let me = config.me(&members, &[]).map_err(|fault| fault.to_string())?;
+        let own = &members[usize::from(me.index()) - 1];
+        Ok((own.address.to_string(), config.ring_address(own).to_string()))
+    };
+    assert_eq!(
+        with("10.0.0.2:700"),
+        Ok(("10.0.0.2:700".to_owned(), "192.168.0.7:9".to_owned()))
+    );
+    assert_eq!(
+        with("10.0.0.3"),
+        Err("t.toml:6: ring.address: no member has the address 10.0.0.3:9090 \
+             (it must be one of the members' addresses, with its port)"
+            .to_owned())
+    );
+}
+
+#[test]
 fn neighbours_compare_what_is_meant_not_how_it_is_written() {
     let one = listed(
         "director_servers = \"10.0.0.1 10.0.0.2\"\nlease = \"10s\"\ndirector_user_expire = \"15 mins\"",

@@ -55,7 +55,7 @@ pub fn start(scratch: &Path) -> Result<Subject, String> {
         name: "Dovecot's director",
         socket: bases[0].0.join("login/director"),
         pids,
-        _processes: processes,
+        processes,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Real processes on loopback, a stub for the auth server, one login connection with 64 requests in flight. When
 //! Dovecot's own director is installed it is measured in the same run, by the same client, and the ratio is printed.
+//! Then the director that holds all users is killed and started again: how long until it serves?
 //!
 //! `cargo bench --bench lookups`
 
@@ -20,7 +21,7 @@ use process::{Scratch, cpu};
 /// Requests in flight on one connection.
 const IN_FLIGHT: usize = 64;
 /// Users that log in again and again.
-const USERS: u64 = 100_000;
+const USERS: u64 = 1_000_000;
 /// Lookups before measuring: every user is known then, and pages are warm.
 const WARM_UP: u64 = USERS;
 /// How long each is measured.
@@ -31,7 +32,7 @@ struct Subject {
     name: &'static str,
     socket: std::path::PathBuf,
     pids: Vec<u32>,
-    _processes: Vec<process::Killed>,
+    processes: Vec<process::Killed>,
 }
 
 struct Figures {
@@ -55,6 +56,14 @@ fn main() {
                     subject.name, figures.per_second, figures.own_us, figures.others_us
                 );
                 all.push(figures);
+                if subject.name == ours::NAME {
+                    let (alone, serving) = ours::restart(scratch.path(), subject);
+                    println!(
+                        "killed with {USERS} users held and started again: answers status after {:.3} s, serves after {:.3} s",
+                        alone.as_secs_f64(),
+                        serving.as_secs_f64()
+                    );
+                }
             }
             Err(why) => println!("not measured: {why}"),
         }

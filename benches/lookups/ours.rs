@@ -8,6 +8,50 @@ use std::time::Duration;
 use super::process::Killed;
 use super::{Subject, stub_auth};
 
+pub const NAME: &str = "maildirector";
+
+/// Kills the first director and starts it again; how long until it answers, and until it serves.
+#[expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a benchmark times the real world"
+)]
+pub fn restart(scratch: &Path, mut subject: Subject) -> (Duration, Duration) {
+    drop(subject.processes.remove(0));
+    let started = std::time::Instant::now();
+    let child = run(&scratch.join("ours1/maildirector.toml")).expect("it started before");
+    subject.processes.push(Killed(child));
+    let mut answers = None;
+    loop {
+        let said = status(&scratch.join("ours1/state"));
+        if !said.is_empty() {
+            answers = answers.or(Some(started.elapsed()));
+        }
+        if said.contains("\"serving\"") || started.elapsed() > Duration::from_secs(60) {
+            return (answers.unwrap_or_default(), started.elapsed());
+        }
+    }
+}
+
+fn run(config: &Path) -> std::io::Result<std::process::Child> {
+    Command::new(env!("CARGO_BIN_EXE_maildirector"))
+        .args(["run", "-c"])
+        .arg(config)
+        .env("RUST_LOG", "error")
+        .stderr(Stdio::inherit())
+        .spawn()
+}
+
+fn status(state: &Path) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_maildirector"))
+        .args(["status", "--json", "--state-folder"])
+        .arg(state)
+        .output();
+    output.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    })
+}
+
 pub fn start(scratch: &Path) -> Result<Subject, String> {
     let mut processes = Vec::new();
     for member in 1..=3 {
@@ -23,30 +67,17 @@ pub fn start(scratch: &Path) -> Result<Subject, String> {
             home = home.display()
         );
         fs::write(&config, text).map_err(|error| error.to_string())?;
-        let child = Command::new(env!("CARGO_BIN_EXE_maildirector"))
-            .args(["run", "-c"])
-            .arg(&config)
-            .env("RUST_LOG", "error")
-            .stderr(Stdio::inherit())
-            .spawn()
-            .map_err(|error| error.to_string())?;
+        let child = run(&config).map_err(|error| error.to_string())?;
         processes.push(Killed(child));
     }
-    let status = || {
-        let output = Command::new(env!("CARGO_BIN_EXE_maildirector"))
-            .args(["status", "--json", "--state-folder"])
-            .arg(scratch.join("ours1/state"))
-            .output();
-        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("\"serving\""))
-    };
     for _ in 0..200 {
-        if status() {
+        if status(&scratch.join("ours1/state")).contains("\"serving\"") {
             let pids = processes.iter().map(|process| process.0.id()).collect();
             return Ok(Subject {
-                name: "maildirector",
+                name: NAME,
                 socket: scratch.join("ours1/base/login/director"),
                 pids,
-                _processes: processes,
+                processes,
             });
         }
         std::thread::sleep(Duration::from_millis(50));

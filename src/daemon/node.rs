@@ -85,6 +85,8 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
     let kicks = open_kicks(&world, &settings, processes.clone(), kick_done);
     let left = clear_unknown(&settings, record.as_ref(), left, &kicks, &mut kicked).await;
 
+    let left_entries = (left.is_complete && left.is_whole).then_some(left.entries);
+
     let (ring_events, ring_inlet) = channel(RING_EVENTS_MAX);
     let ring = match settings.ring.clone() {
         None => None,
@@ -136,7 +138,11 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         ended: None,
     };
     core.closing.keep_held(&core.director);
-    core.journal.write_whole(core.director.holds());
+    // A journal of a million users is not written again only because this run is a new one.
+    match left_entries {
+        Some(entries) => core.journal.go_on(entries),
+        None => core.journal.write_whole(core.director.holds()),
+    }
     let inlets = Inlets {
         requests,
         ring: ring_inlet,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::demo::SECONDS_MIN;
 use crate::topology::{NewBackend, VHOSTS_MAX};
 
 /// The whole command line.
@@ -178,7 +179,7 @@ clients of 160 users; and relays between the directors, by which links are cut.
 Exits with 1 when a user had sessions on two backends at once, with 0 when none had.")]
 pub(super) struct Demo {
     /// How long it lasts.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(15..=86_400))]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u64).range(SECONDS_MIN..=86_400))]
     pub seconds: u64,
     /// One line a second instead of a table; also when the output is no terminal.
     #[arg(long)]

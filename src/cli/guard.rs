@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub(super) fn run(arguments: &Guard) -> Result<(), Failure> {
 
 async fn watch(arguments: &Guard) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Start(format!("guard: {error}"));
+    let director = parent_id();
     let input = io::stdin()
         .as_fd()
         .try_clone_to_owned()
@@ -65,6 +67,7 @@ async fn watch(arguments: &Guard) -> Result<(), Failure> {
     let kicks = start_kicks(world.clone(), kicks, done);
     let guard = Watching {
         clock: *world.clock(),
+        director,
         folder: arguments.state_folder.clone(),
         input: Lines {
             pipe: input,
@@ -93,6 +96,8 @@ async fn corner(folder: &Path) -> Result<RealWorld, Failure> {
 
 struct Watching<C> {
     clock: C,
+    /// The process that started this one.
+    director: u32,
     folder: PathBuf,
     input: Lines,
     note: Option<LeaseNote>,
@@ -153,9 +158,10 @@ impl<C: Clock> Watching<C> {
         }
     }
 
-    /// Whether another run of the director has the state folder.
+    /// Whether another run of the director has the state folder. A director that is being killed closes the pipe to
+    /// here before it gives the folder up; it has done both once it is nobody's parent any more.
     fn has_successor(&self) -> bool {
-        matches!(Folder::open(&self.folder), Err(StorageError::InUse { .. }))
+        parent_id() != self.director && matches!(Folder::open(&self.folder), Err(StorageError::InUse { .. }))
     }
 
     async fn close_all(&mut self) {

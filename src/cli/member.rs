@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::unistd::{Group, User, setgid, setgroups, setuid};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,7 +18,10 @@ use super::run::Failure;
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{Ended, NodeSettings, STATUS_SOCKET, configured, open_status, start, watch_names};
 use crate::ring::{Security, Tls, TlsFiles};
-use crate::world::{Address, RealWorld, Task, World, select};
+use crate::world::{Address, BootClock, Clock, RealWorld, StorageError, Task, World, select, sleep};
+
+/// After so long, who has the state folder is another member.
+const IN_USE_MAX: Duration = Duration::from_millis(200);
 
 /// What kind of member the command asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +142,7 @@ async fn serve(
     mut settings: NodeSettings,
 ) -> Result<(), Failure> {
     let starting = |error: &dyn std::fmt::Display| Failure::Start(error.to_string());
-    let world = RealWorld::open(&config.state_folder).map_err(|error| starting(&error))?;
+    let world = open_world(&config.state_folder).await?;
     info!(
         "member {} ({}), {} of ring {}, version {}",
         me.id.index(),
@@ -182,6 +186,20 @@ async fn serve(
             Err(Failure::Start(
                 "ended by a fault of its own, see the log".to_owned(),
             ))
+        }
+    }
+}
+
+/// The world of this run. The guard of an earlier one looks now and then whether the state folder is free, and has it
+/// while it looks: only who has it for longer is another member.
+async fn open_world(folder: &Path) -> Result<RealWorld, Failure> {
+    let until = BootClock.now().plus(IN_USE_MAX);
+    loop {
+        match RealWorld::open(folder) {
+            Err(StorageError::InUse { .. }) if BootClock.now() < until => {
+                sleep(&BootClock, IN_USE_MAX / 20).await
+            }
+            opened => return opened.map_err(|error| Failure::Start(error.to_string())),
         }
     }
 }

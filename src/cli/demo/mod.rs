@@ -30,3 +30,4 @@ mod summary;
 mod tally;
 
 pub(super) use play::run;
+pub(super) use script::SECONDS_MIN;

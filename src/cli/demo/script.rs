@@ -55,7 +55,7 @@ impl fmt::Display for Act {
 }
 
 /// The shortest run in which a director can be isolated for longer than its lease, and more.
-pub(super) const SECONDS_MIN: u64 = 15;
+pub(in crate::cli) const SECONDS_MIN: u64 = 15;
 /// A longer run repeats the script, with other directors and backends.
 const ROUND_S: u64 = 60;
 /// In a round of this length there is time to change the ring while a director is dead.

@@ -15,6 +15,11 @@ impl Dice {
         dice
     }
 
+    /// A stream of its own.
+    pub fn split(&mut self) -> Dice {
+        Dice::new(self.next(), 1)
+    }
+
     /// The next 64 bits, by splitmix64.
     pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -27,6 +32,11 @@ impl Dice {
     /// A number below `limit`, which is not 0.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
+    }
+
+    /// A number from `low` to `high`, both included.
+    pub fn range(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
     }
 
     /// True once in `times`.

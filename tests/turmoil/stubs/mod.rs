@@ -1,0 +1,18 @@
+//! What of Dovecot stands around a director: an auth server, login processes, the `ipc` service, an admin, and our own
+//! guard. They speak the protocols as captured, and nothing more than these tests need.
+
+mod admin;
+mod auth;
+mod guard;
+mod ipc;
+mod lines;
+mod login;
+
+pub use admin::command;
+pub use auth::serve_auth;
+pub use guard::watch;
+pub use ipc::serve_ipc;
+pub use login::{LoginProcess, Wanted};
+
+/// Dovecot's base_dir.
+pub const BASE: &str = "/run/dovecot";

@@ -1,0 +1,153 @@
+//! What is really so: the sessions that the backends have, what became of every login, and how each director stands.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::trace::Trace;
+
+/// A user of a tag: at any time on one backend at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Who {
+    pub user: u32,
+    pub is_second_tag: bool,
+}
+
+/// A client who has reached his backend.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    pub who: Who,
+    pub hash: u32,
+    pub backend: IpAddr,
+    pub member: usize,
+}
+
+/// What became of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Routed(IpAddr),
+    Refused,
+    /// The connection was closed, so the client knows.
+    Closed,
+}
+
+/// A login.
+#[derive(Clone, Copy, Debug)]
+pub struct Login {
+    pub who: Who,
+    pub member: usize,
+    pub asked_at: Duration,
+    pub outcome: Option<(Duration, Outcome)>,
+}
+
+/// How a director stands, by its own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub is_serving: bool,
+    pub epoch: u64,
+    /// What was committed, as a digest.
+    pub committed: u64,
+    pub waiting_logins: usize,
+}
+
+#[derive(Debug, Default)]
+pub struct Facts {
+    pub sessions: BTreeMap<u64, Session>,
+    pub logins: Vec<Login>,
+    pub reports: BTreeMap<usize, Report>,
+    pub replies: usize,
+    pub kicked: usize,
+    /// What must never happen and did.
+    pub violations: Vec<String>,
+    pub may_split: bool,
+    next_session: u64,
+}
+
+/// The facts of a run. Clones are the same.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    facts: Arc<Mutex<Facts>>,
+    trace: Trace,
+}
+
+impl Truth {
+    pub fn new(trace: Trace, may_split: bool) -> Self {
+        let facts = Facts {
+            may_split,
+            ..Facts::default()
+        };
+        Truth {
+            facts: Arc::new(Mutex::new(facts)),
+            trace,
+        }
+    }
+
+    pub fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().expect("no panic while it is held")
+    }
+
+    /// Somebody asks; the number names the login from now on.
+    pub fn asked(&self, who: Who, member: usize, now: Duration) -> usize {
+        let mut facts = self.facts();
+        facts.logins.push(Login {
+            who,
+            member,
+            asked_at: now,
+            outcome: None,
+        });
+        facts.logins.len() - 1
+    }
+
+    /// What became of a login; the first word counts.
+    pub fn ended(&self, login: usize, outcome: Outcome, now: Duration) {
+        let mut facts = self.facts();
+        let login = &mut facts.logins[login];
+        if login.outcome.is_none() {
+            login.outcome = Some((now, outcome));
+        }
+    }
+
+    /// A client reaches his backend. This is the moment at which a user can be split.
+    pub fn open(&self, session: Session) -> u64 {
+        let mut facts = self.facts();
+        let facts = &mut *facts;
+        facts.next_session += 1;
+        let number = facts.next_session;
+        let Session { who, backend, member, .. } = session;
+        let elsewhere = facts.sessions.values().find(|other| other.who == who && other.backend != backend);
+        self.trace.note(
+            &format!("m{member}/login"),
+            format!("session {number} of user {} is on {backend}", who.user),
+        );
+        if let Some(other) = elsewhere
+            && !facts.may_split
+        {
+            let words = format!(
+                "user {} is on {backend} by member {member} and on {} by member {}",
+                who.user, other.backend, other.member
+            );
+            self.trace.note("truth", &words);
+            facts.violations.push(words);
+        }
+        facts.sessions.insert(number, session);
+        number
+    }
+
+    /// A client goes. False when his session was ended before.
+    pub fn close(&self, number: u64) -> bool {
+        self.facts().sessions.remove(&number).is_some()
+    }
+
+    pub fn is_open(&self, number: u64) -> bool {
+        self.facts().sessions.contains_key(&number)
+    }
+
+    /// Ends sessions; tells how many.
+    pub fn end_all(&self, ends: impl Fn(&Session) -> bool) -> usize {
+        let mut facts = self.facts();
+        let before = facts.sessions.len();
+        facts.sessions.retain(|_, session| !ends(session));
+        before - facts.sessions.len()
+    }
+}

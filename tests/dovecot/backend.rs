@@ -1,0 +1,54 @@
+//! A backend: stock Dovecot with Maildir on storage that all backends share.
+
+use std::path::Path;
+
+use crate::instance::{Instance, MAIL_UID};
+use crate::net::backend_ip;
+
+/// Everybody's password.
+pub const PASSWORD: &str = "secret";
+
+/// Start the n-th backend. Its login processes serve many clients each, so that hundreds of sessions cost less memory;
+/// a session has a process of its own, as usual.
+pub fn start(site: &Path, number: usize) -> Instance {
+    let mail = site.join("mail");
+    let mail = mail.display();
+    let settings = format!(
+        "mail_location = maildir:{mail}/%u
+mail_max_userip_connections = 0
+passdb {{
+  driver = static
+  args = password={PASSWORD}
+}}
+userdb {{
+  driver = static
+  args = uid={MAIL_UID} gid={MAIL_UID} home={mail}/%u
+}}
+service imap-login {{
+  service_count = 0
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+service imap {{
+  process_limit = 4096
+}}
+service lmtp {{
+  inet_listener lmtp {{
+    port = 24
+  }}
+}}
+"
+    );
+    Instance::start(
+        &site.join(format!("b{number}")),
+        &backend_ip(number),
+        &settings,
+        None,
+    )
+}

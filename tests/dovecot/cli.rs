@@ -1,0 +1,118 @@
+//! The command line inside the namespaces: which scenarios run, in what order, and what is said about them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::site::Site;
+use crate::{changes, cuts, deaths, logins};
+
+/// What the users rely on; the name says what.
+struct Scenario {
+    name: &'static str,
+    run: fn(&mut Site),
+}
+
+macro_rules! scenarios {
+    ($($module:ident::$name:ident,)*) => {
+        [$(Scenario { name: stringify!($name), run: $module::$name }),*]
+    };
+}
+
+/// In this order: what asks most of the site comes last.
+const SCENARIOS: [Scenario; 14] = scenarios![
+    logins::mail_delivered_through_one_proxy_is_read_through_the_others,
+    logins::users_with_many_sessions_stay_together,
+    logins::a_host_from_the_passdb_wins,
+    logins::a_login_without_proxy_field_is_untouched,
+    changes::a_backend_that_is_down_and_flushed_gives_its_users_away_and_nobody_else_moves,
+    changes::a_moved_user_takes_all_sessions_along,
+    deaths::a_director_killed_and_restarted_within_its_lease_loses_no_session,
+    deaths::a_rolling_restart_loses_no_session,
+    cuts::one_cut_link_is_noticed_by_nobody,
+    cuts::a_director_cut_off_closes_its_sessions_and_serves_again_when_mended,
+    deaths::a_director_that_stays_dead_lets_its_users_go,
+    deaths::a_director_stopped_beyond_its_lease_serves_nothing_old_when_it_goes_on,
+    logins::sessions_hold_their_users_beyond_the_expiry,
+    logins::mail_is_where_it_was,
+];
+
+/// Run the scenarios whose names have one of the words in them; all without words.
+pub fn run(words: &[String]) -> ExitCode {
+    let wanted: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    let chosen: Vec<&Scenario> = SCENARIOS
+        .iter()
+        .filter(|scenario| wanted.is_empty() || wanted.iter().any(|word| scenario.name.contains(*word)))
+        .collect();
+    if words.iter().any(|word| word == "--list") {
+        for scenario in chosen {
+            println!("{}: test", scenario.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    println!("\nrunning {} tests", chosen.len());
+    let left_out = SCENARIOS.len() - chosen.len();
+    if chosen.is_empty() {
+        println!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {left_out} filtered out\n");
+        return ExitCode::SUCCESS;
+    }
+    let folder = new_folder();
+    let started = Instant::now();
+    let passed = run_all(&chosen, &folder);
+    let failed = usize::from(passed < chosen.len());
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {left_out} filtered out; \
+         finished in {:.2}s\n",
+        started.elapsed().as_secs_f64()
+    );
+    if failed > 0 {
+        println!("all files are in {}", folder.display());
+        return ExitCode::FAILURE;
+    }
+    // What cannot be removed is only left behind.
+    let _ = std::fs::remove_dir_all(&folder);
+    ExitCode::SUCCESS
+}
+
+/// How many passed; the first that fails is the last that runs.
+fn run_all(chosen: &[&Scenario], folder: &Path) -> usize {
+    let started = Instant::now();
+    let Ok(mut site) = catch_unwind(|| Site::start(folder)) else {
+        println!("test start of the site ... FAILED");
+        return 0;
+    };
+    println!("the site has started in {:.1} s", started.elapsed().as_secs_f64());
+    for (done, scenario) in chosen.iter().enumerate() {
+        let started = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            (scenario.run)(&mut site);
+            site.truth.must_be_whole();
+            site.logs_must_show_no_split()
+        }));
+        let seconds = started.elapsed().as_secs_f64();
+        match outcome {
+            Ok(_) => println!("test {} ... ok ({seconds:.1} s)", scenario.name),
+            Err(_) => {
+                println!(
+                    "test {} ... FAILED ({seconds:.1} s)\n{}",
+                    scenario.name,
+                    site.last_words()
+                );
+                return done;
+            }
+        }
+    }
+    let (looks, sessions) = (site.truth.samples(), site.logs_must_show_no_split());
+    println!("no user was at two backends: {looks} looks at who is there, {sessions} sessions in the logs");
+    chosen.len()
+}
+
+/// A short path, since sockets with long ones can't be made; open to the users of all processes.
+fn new_folder() -> PathBuf {
+    let made = crate::command::must(&["mktemp", "--directory", "/tmp/maildirector-XXXXXX"]);
+    let folder = PathBuf::from(made.trim());
+    crate::command::must(&["chmod", "755", made.trim()]);
+    folder
+}

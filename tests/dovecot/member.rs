@@ -1,0 +1,203 @@
+//! A director: `maildirector run` with a configuration file, as an operator runs it.
+
+use std::fs::{self, File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::command::{must, run, signal};
+use crate::net::{BACKENDS, MEMBERS, backend_ip, member_ip, namespace};
+use crate::waiting::eventually;
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_maildirector");
+/// `lease`.
+pub const LEASE: Duration = Duration::from_secs(4);
+/// `director_user_expire`.
+pub const USER_EXPIRE: Duration = Duration::from_secs(20);
+/// Until a member that was started, or can reach the others again, serves.
+const SERVES_WITHIN: Duration = Duration::from_secs(20);
+
+/// A member of the ring.
+pub struct Member {
+    number: usize,
+    config: String,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+/// The ring's authority and the certificates of all members, in `ring-ca` and `certs`.
+pub fn issue_certificates(site: &Path) {
+    let (ca, certs) = (site.join("ring-ca"), site.join("certs"));
+    let (ca, certs) = (ca.to_str().expect("ASCII"), certs.to_str().expect("ASCII"));
+    must(&[PROGRAM, "certs", "init", ca]);
+    for member in 1..=MEMBERS {
+        let member = member.to_string();
+        must(&[
+            PROGRAM, "certs", "issue", "--ca", ca, "--member", &member, "--to", certs,
+        ]);
+    }
+}
+
+impl Member {
+    /// Write the configuration of the n-th member and start it.
+    pub fn start_first(site: &Path, number: usize) -> Self {
+        let folder = site.join(format!("d{number}"));
+        fs::create_dir_all(&folder).expect("the folder of the test is writable");
+        let config = folder.join("maildirector.toml");
+        fs::write(&config, configuration(site, number)).expect("the folder of the test is writable");
+        let config = config.to_str().expect("ASCII").to_owned();
+        must(&[
+            "ip",
+            "netns",
+            "exec",
+            &namespace(number),
+            PROGRAM,
+            "check",
+            &config,
+        ]);
+        let mut member = Member {
+            number,
+            config,
+            log: folder.join("log"),
+            child: None,
+        };
+        member.start();
+        member
+    }
+
+    /// Start it, once more.
+    pub fn start(&mut self) {
+        let log: File = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .expect("the folder of the test is writable");
+        let child = Command::new("ip")
+            .args([
+                "netns",
+                "exec",
+                &namespace(self.number),
+                PROGRAM,
+                "run",
+                "-c",
+                &self.config,
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.expect("ip is installed"));
+    }
+
+    /// Its number.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Kill it without a word.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it runs");
+        child.wait().expect("it was started here");
+    }
+
+    /// Ask it to stop, and wait until it has.
+    pub fn stop(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        signal("TERM", child.id());
+        let what = format!("member {} has stopped on SIGTERM", self.number);
+        let status = eventually(&what, Duration::from_secs(10), || {
+            child.try_wait().expect("it was started here")
+        });
+        assert!(status.success(), "member {} stopped by {status}", self.number);
+    }
+
+    /// Stop its process where it stands.
+    pub fn freeze(&self) {
+        signal("STOP", self.pid());
+    }
+
+    /// Let its process go on.
+    pub fn thaw(&self) {
+        signal("CONT", self.pid());
+    }
+
+    /// What `maildirector status --json` tells; nothing when it does not answer.
+    pub fn status(&self) -> Option<Value> {
+        let output = run(&["timeout", "2", PROGRAM, "status", "-c", &self.config, "--json"]);
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    /// `serving`, `isolated`, `alone`, or nothing when it does not answer.
+    pub fn standing(&self) -> Option<String> {
+        Some(self.status()?["standing"].as_str()?.to_owned())
+    }
+
+    /// The members with whom a link stands, sorted.
+    pub fn linked_with(&self) -> Vec<u64> {
+        let status = self.status().unwrap_or_default();
+        let links = status["links"].as_array().cloned().unwrap_or_default();
+        let mut peers: Vec<u64> = links.iter().filter_map(|link| link["peer"].as_u64()).collect();
+        peers.sort_unstable();
+        peers.dedup();
+        peers
+    }
+
+    /// The users whom it holds.
+    pub fn users(&self) -> u64 {
+        self.status().unwrap_or_default()["users"].as_u64().unwrap_or(0)
+    }
+
+    /// Wait until it serves.
+    pub fn must_serve(&self) {
+        eventually(&format!("member {} serves", self.number), SERVES_WITHIN, || {
+            (self.standing()? == "serving").then_some(())
+        });
+    }
+
+    /// The end of its log.
+    pub fn last_words(&self, lines: usize) -> String {
+        last_lines(&self.log, lines)
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+}
+
+/// The last lines of a file; nothing when there is none.
+pub fn last_lines(file: &Path, lines: usize) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// The doors are those that are there when none is named.
+fn configuration(site: &Path, number: usize) -> String {
+    let members: Vec<String> = (1..=MEMBERS).map(member_ip).collect();
+    let backends: Vec<String> = (1..=BACKENDS).map(backend_ip).collect();
+    let (members, backends) = (members.join(" "), backends.join(" "));
+    let (lease, expire) = (LEASE.as_secs(), USER_EXPIRE.as_secs());
+    let (site, me) = (site.display(), member_ip(number));
+    format!(
+        "director_servers = \"{members}\"
+director_mail_servers = \"{backends}\"
+director_user_expire = \"{expire}s\"
+director_user_kick_delay = \"1s\"
+lease = \"{lease}s\"
+state_folder = \"{site}/d{number}/state\"
+dovecot_base_dir = \"{site}/p{number}/run\"
+user = \"dovecot\"
+group = \"dovecot\"
+
+[ring]
+listen = \"{me}:9090\"
+ca = \"{site}/ring-ca/ca.pem\"
+certificate = \"{site}/certs/member-{number}.pem\"
+key = \"{site}/certs/member-{number}.key\"
+"
+    )
+}

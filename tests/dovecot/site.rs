@@ -1,0 +1,124 @@
+//! Everything together: the network, the backends, the proxies with their directors, the crowd and the truth.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::backend;
+use crate::crowd::Crowd;
+use crate::instance::{Instance, MAIL_UID};
+use crate::member::{self, Member, last_lines};
+use crate::net::{self, BACKENDS, MEMBERS};
+use crate::proxy;
+use crate::sessions_in_logs;
+use crate::truth::Truth;
+
+const CROWD_USERS: usize = 200;
+const SESSIONS_PER_USER: usize = 3;
+
+/// A running site.
+pub struct Site {
+    /// Where all files are.
+    pub folder: PathBuf,
+    /// Who keeps sessions open.
+    pub crowd: Crowd,
+    /// Who is where.
+    pub truth: Truth,
+    backends: Vec<Instance>,
+    proxies: Vec<Instance>,
+    members: Vec<Member>,
+}
+
+impl Site {
+    /// Start everything in an empty folder; the crowd is still on its way.
+    pub fn start(folder: &Path) -> Self {
+        net::lay();
+        let mail = folder.join("mail");
+        fs::create_dir(&mail).expect("the folder of the test is writable");
+        std::os::unix::fs::chown(&mail, Some(MAIL_UID), Some(MAIL_UID)).expect("root may");
+        member::issue_certificates(folder);
+        let backends: Vec<Instance> = (1..=BACKENDS)
+            .map(|number| backend::start(folder, number))
+            .collect();
+        let proxies = (1..=MEMBERS).map(|number| proxy::start(folder, number)).collect();
+        let members: Vec<Member> = (1..=MEMBERS)
+            .map(|number| Member::start_first(folder, number))
+            .collect();
+        for member in &members {
+            member.must_serve();
+        }
+        let users = (0..CROWD_USERS)
+            .map(|number| format!("user{number:03}"))
+            .collect();
+        Site {
+            folder: folder.to_owned(),
+            truth: Truth::watch(backends.iter().map(Instance::config).collect()),
+            crowd: Crowd::start(users, SESSIONS_PER_USER),
+            backends,
+            proxies,
+            members,
+        }
+    }
+
+    /// The n-th proxy, from 1.
+    pub fn proxy(&self, number: usize) -> &Instance {
+        &self.proxies[number - 1]
+    }
+
+    /// The n-th director, from 1.
+    pub fn member(&self, number: usize) -> &Member {
+        &self.members[number - 1]
+    }
+
+    /// The n-th director, from 1.
+    pub fn member_mut(&mut self, number: usize) -> &mut Member {
+        &mut self.members[number - 1]
+    }
+
+    /// Wait until every director serves and every session of the crowd is at its own proxy.
+    pub fn must_be_calm(&mut self) {
+        for member in &self.members {
+            member.must_serve();
+        }
+        self.crowd.go_home();
+    }
+
+    /// Wait until all sessions stand, wherever.
+    pub fn crowd_must_return(&self) {
+        self.crowd.must_be_whole(Duration::from_secs(40));
+    }
+
+    /// # Panics
+    /// The backends' logs tell of a user who was at two backends at once.
+    pub fn logs_must_show_no_split(&self) -> usize {
+        let logs: Vec<PathBuf> = self
+            .backends
+            .iter()
+            .map(|backend| backend.folder().join("log"))
+            .collect();
+        let told = sessions_in_logs::read(&logs);
+        assert!(
+            told.splits.is_empty(),
+            "split users by the logs:\n{}",
+            told.splits.join("\n")
+        );
+        told.sessions
+    }
+
+    /// The ends of all logs.
+    pub fn last_words(&self) -> String {
+        let mut said = self.crowd.last_words();
+        for member in &self.members {
+            said += &format!("\n--- director {}\n{}", member.number(), member.last_words(15));
+        }
+        for instance in self.proxies.iter().chain(&self.backends) {
+            let folder = instance.folder();
+            said += &format!(
+                "\n--- {}\n{}",
+                folder.display(),
+                last_lines(&folder.join("log"), 5)
+            );
+        }
+        said
+    }
+}

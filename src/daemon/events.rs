@@ -50,8 +50,8 @@ pub(super) fn log(event: &Event) {
         Event::Unseated => warn!(
             "this member's storage is not the one that the ring knows; it does not vote until the ring has replaced it"
         ),
-        Event::SplitEnded { user } => warn!(
-            "user {} was served on two backends while the ring was cut (partition = \"available\"); closed here",
+        Event::SplitEnded { user } => info!(
+            "closed the sessions of user {}, who had been moved elsewhere while this director was away",
             user.key.hash()
         ),
         Event::Nonsense { from } => warn!("{from} sent a message that makes no sense; dropped"),

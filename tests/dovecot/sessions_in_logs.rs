@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+/// How far apart the lines of two processes may be written that tell of the same moment, in microseconds.
+const ORDER_US_MAX: u64 = 1_000_000;
+
 /// Where a session was, and from when to when, in microseconds of the system's clock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Session {
@@ -45,6 +48,9 @@ pub fn read(logs: &[PathBuf]) -> Told {
 /// (or `Logged out`).
 fn sessions(log: &str, backend: usize) -> Vec<(String, Session)> {
     let mut open: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    // Two processes write one log: a mail process whose client is gone at once may be faster than the login process
+    // that has just handed over to it.
+    let mut ended: BTreeMap<(String, &str), u64> = BTreeMap::new();
     let mut found = Vec::new();
     for line in log.lines() {
         let Some((time, rest)) = line.split_once(' ') else {
@@ -60,21 +66,25 @@ fn sessions(log: &str, backend: usize) -> Vec<(String, Session)> {
             let Some(pid) = between(login, "mpid=", ",") else {
                 continue;
             };
-            open.insert((user.to_owned(), pid), at);
+            let known = (user.to_owned(), pid);
+            if ended.remove(&known).is_none_or(|end| at - end > ORDER_US_MAX) {
+                open.insert(known, at);
+            }
         } else if rest.contains(": Info: Disconnected") || rest.contains(": Info: Logged out") {
             let (Some(user), Some(pid)) = (between(rest, "(", ")"), between(rest, ")<", ">")) else {
                 continue;
             };
-            if let Some(begin) = open.remove(&(user.to_owned(), pid)) {
-                found.push((
-                    user.to_owned(),
-                    Session {
-                        begin,
-                        end: at,
-                        backend,
-                    },
-                ));
-            }
+            let known = (user.to_owned(), pid);
+            let Some(begin) = open.remove(&known) else {
+                ended.insert(known, at);
+                continue;
+            };
+            let session = Session {
+                begin,
+                end: at,
+                backend,
+            };
+            found.push((user.to_owned(), session));
         }
     }
     let stands = |((user, _), begin)| {

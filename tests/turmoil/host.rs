@@ -116,7 +116,11 @@ impl Drop for PowerEnds {
         station.truth.end_all(|session| session.member == station.member);
         let mut facts = station.truth.facts();
         facts.reports.remove(&station.member);
-        for login in facts.logins.iter_mut().filter(|login| login.member == station.member) {
+        for login in facts
+            .logins
+            .iter_mut()
+            .filter(|login| login.member == station.member)
+        {
             if login.outcome.is_none() {
                 login.outcome = Some((Duration::ZERO, crate::truth::Outcome::Closed));
             }
@@ -192,7 +196,9 @@ impl Up {
     }
 
     fn obey(&mut self, order: Order) {
-        self.station.trace.note(&self.station.label("orders"), format!("{order:?}"));
+        self.station
+            .trace
+            .note(&self.station.label("orders"), format!("{order:?}"));
         match order {
             Order::Kill => self.kill_director(),
             Order::Start => self.start_director(),

@@ -114,8 +114,13 @@ impl Truth {
         let facts = &mut *facts;
         facts.next_session += 1;
         let number = facts.next_session;
-        let Session { who, backend, member, .. } = session;
-        let elsewhere = facts.sessions.values().find(|other| other.who == who && other.backend != backend);
+        let Session {
+            who, backend, member, ..
+        } = session;
+        let elsewhere = facts
+            .sessions
+            .values()
+            .find(|other| other.who == who && other.backend != backend);
         self.trace.note(
             &format!("m{member}/login"),
             format!("session {number} of user {} is on {backend}", who.user),

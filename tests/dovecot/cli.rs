@@ -111,7 +111,7 @@ fn run_all(chosen: &[&Scenario], folder: &Path) -> usize {
 
 /// A short path, since sockets with long ones can't be made; open to the users of all processes.
 fn new_folder() -> PathBuf {
-    let made = crate::command::must(&["mktemp", "--directory", "/tmp/maildirector-XXXXXX"]);
+    let made = crate::command::must(&["mktemp", "--directory", "/tmp/dovecot-test-XXXXXX"]);
     let folder = PathBuf::from(made.trim());
     crate::command::must(&["chmod", "755", made.trim()]);
     folder

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::site::Site;
-use crate::{changes, cuts, deaths, logins};
+use crate::{changes, checkers, cuts, deaths, logins};
 
 /// What the users rely on; the name says what.
 struct Scenario {
@@ -21,7 +21,8 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 14] = scenarios![
+const SCENARIOS: [Scenario; 15] = scenarios![
+    checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
     logins::a_host_from_the_passdb_wins,
@@ -111,7 +112,7 @@ fn run_all(chosen: &[&Scenario], folder: &Path) -> usize {
 
 /// A short path, since sockets with long ones can't be made; open to the users of all processes.
 fn new_folder() -> PathBuf {
-    let made = crate::command::must(&["mktemp", "--directory", "/tmp/maildirector-XXXXXX"]);
+    let made = crate::command::must(&["mktemp", "--directory", "/tmp/dovecot-test-XXXXXX"]);
     let folder = PathBuf::from(made.trim());
     crate::command::must(&["chmod", "755", made.trim()]);
     folder

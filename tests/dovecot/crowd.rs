@@ -40,6 +40,11 @@ impl Crowd {
     /// Start these users, each with sessions through all proxies in turn.
     pub fn start(users: Vec<String>, sessions_per_user: usize) -> Self {
         let proxies: Vec<String> = (1..=MEMBERS).map(member_ip).collect();
+        Crowd::start_at(&proxies, users, sessions_per_user)
+    }
+
+    /// Start these users, each with sessions at all these addresses in turn.
+    pub fn start_at(proxies: &[String], users: Vec<String>, sessions_per_user: usize) -> Self {
         let mut child = Command::new("python3")
             .args([PROGRAM, &sessions_per_user.to_string(), &proxies.join(",")])
             .args(&users)

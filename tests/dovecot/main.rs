@@ -17,6 +17,7 @@
 
 mod backend;
 mod changes;
+mod checkers;
 mod cli;
 mod clients;
 mod command;

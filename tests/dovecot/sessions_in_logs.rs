@@ -21,8 +21,8 @@ struct Session {
 pub struct Told {
     /// Sessions that were read of, the ones that still stand included.
     pub sessions: usize,
-    /// Sessions of one user that stood at two backends at the same time, in words.
-    pub splits: Vec<String>,
+    /// Pairs of one user's sessions that stood at two backends at the same time: the user, and what was read.
+    pub splits: Vec<(String, String)>,
 }
 
 /// Read the backends' logs; the first is number 1.
@@ -107,16 +107,15 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
 }
 
 /// Pairs of one user's sessions that stood at different backends at the same time.
-fn overlaps(user: &str, sessions: &mut [Session]) -> Vec<String> {
+fn overlaps(user: &str, sessions: &mut [Session]) -> Vec<(String, String)> {
     sessions.sort();
     let mut found = Vec::new();
     for (at, later) in sessions.iter().enumerate() {
         let earlier = sessions[..at].iter();
         for other in earlier.filter(|other| other.backend != later.backend && other.end > later.begin) {
             let together = other.end.min(later.end) - later.begin;
-            found.push(format!(
-                "{user}: {other:?} and {later:?}, together for {together} us"
-            ));
+            let what = format!("{user}: {other:?} and {later:?}, together for {together} us");
+            found.push((user.to_owned(), what));
         }
     }
     found

@@ -8,10 +8,19 @@ use std::time::{Duration, Instant};
 
 use crate::command::must;
 
+/// A user whom `checkers` puts on two backends by hand, to see that it is noticed.
+pub const PLANTED_SPLIT: &str = "planted";
+
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Who is where: for each user, for each backend, the processes that serve the user there.
 pub type Sample = BTreeMap<String, BTreeMap<usize, BTreeSet<u32>>>;
+
+/// Somebody who is at several backends.
+struct Split {
+    user: String,
+    what: String,
+}
 
 /// Asks the backends, in a thread of its own, until it is dropped.
 pub struct Truth {
@@ -38,7 +47,11 @@ impl Truth {
             while !notes.ends.load(Ordering::Relaxed) {
                 let started = Instant::now();
                 match look_for_splits(&asked) {
-                    Ok(splits) => notes.splits.lock().expect("nobody panics with it").extend(splits),
+                    Ok(splits) => {
+                        let splits = splits.into_iter().filter(|split| split.user != PLANTED_SPLIT);
+                        let splits = splits.map(|split| split.what);
+                        notes.splits.lock().expect("nobody panics with it").extend(splits);
+                    }
                     Err(why) => *notes.broken.lock().expect("nobody panics with it") = Some(why),
                 }
                 notes.samples.fetch_add(1, Ordering::Relaxed);
@@ -64,6 +77,12 @@ impl Truth {
         assert!(splits.is_empty(), "split users:\n{}", splits.join("\n"));
         let broken = self.shared.broken.lock().expect("nobody panics with it");
         assert!(broken.is_none(), "the backends cannot be asked: {broken:?}");
+    }
+
+    /// Who is seen to be split now.
+    pub fn split_users(&self) -> Vec<String> {
+        let splits = look_for_splits(&self.configs).expect("the backends answer");
+        splits.into_iter().map(|split| split.user).collect()
     }
 
     /// Who is where now.
@@ -101,7 +120,7 @@ impl Drop for Truth {
 
 /// The backends are not asked at one instant, so somebody who moved between two answers seems to be at two. A second
 /// look tells: sessions that both looks found on two backends were there together between the looks.
-fn look_for_splits(configs: &[String]) -> Result<Vec<String>, String> {
+fn look_for_splits(configs: &[String]) -> Result<Vec<Split>, String> {
     let first = sample(configs)?;
     if first.values().all(|places| places.len() < 2) {
         return Ok(Vec::new());
@@ -115,7 +134,9 @@ fn look_for_splits(configs: &[String]) -> Result<Vec<String>, String> {
         };
         let stayed: Vec<(usize, u32)> = places.iter().filter_map(stayed).collect();
         if stayed.len() > 1 {
-            splits.push(format!("{user} is at the backends (with process) {stayed:?}"));
+            let what = format!("{user} is at the backends (with process) {stayed:?}");
+            let user = user.clone();
+            splits.push(Split { user, what });
         }
     }
     Ok(splits)

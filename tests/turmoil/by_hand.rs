@@ -8,7 +8,10 @@ use crate::plans::plan_of;
 use crate::possible::impossible;
 use crate::run::run;
 
-#[expect(clippy::disallowed_methods, reason = "the command line of a test has no other place for words")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line of a test has no other place for words"
+)]
 fn word(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -26,7 +29,11 @@ fn replay() {
         (None, None) => panic!("set TURMOIL_SEED to a number or TURMOIL_PLAN to a file"),
     };
     let impossible = impossible(&plan);
-    assert!(impossible.is_empty(), "not possible in this layer:\n{}", impossible.join("\n"));
+    assert!(
+        impossible.is_empty(),
+        "not possible in this layer:\n{}",
+        impossible.join("\n")
+    );
     let outcomes = run(&plan);
     println!("{}", outcomes.trace.lines().join("\n"));
     if let Some(file) = word("TURMOIL_PLAN_TO") {

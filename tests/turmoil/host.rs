@@ -116,7 +116,12 @@ impl Drop for PowerEnds {
         station.truth.end_all(|session| session.member == station.member);
         let mut facts = station.truth.facts();
         facts.reports.remove(&station.member);
-        for login in facts.logins.iter_mut().filter(|login| login.member == station.member) {
+        facts.admins.remove(&station.member);
+        for login in facts
+            .logins
+            .iter_mut()
+            .filter(|login| login.member == station.member)
+        {
             if login.outcome.is_none() {
                 login.outcome = Some((Duration::ZERO, crate::truth::Outcome::Closed));
             }
@@ -192,7 +197,9 @@ impl Up {
     }
 
     fn obey(&mut self, order: Order) {
-        self.station.trace.note(&self.station.label("orders"), format!("{order:?}"));
+        self.station
+            .trace
+            .note(&self.station.label("orders"), format!("{order:?}"));
         match order {
             Order::Kill => self.kill_director(),
             Order::Start => self.start_director(),
@@ -210,10 +217,13 @@ impl Up {
     fn admin(&self, commands: Vec<String>) {
         let world = self.machine.world(&self.system);
         let (truth, trace) = (self.station.truth.clone(), self.station.trace.clone());
-        let label = self.station.label("admin");
+        let (member, label) = (self.station.member, self.station.label("admin"));
+        *truth.facts().admins.entry(member).or_default() += 1;
         let commanding = async move {
             let answers = command(world, &commands).await;
-            truth.facts().replies += 1;
+            if let Some(waiting) = truth.facts().admins.get_mut(&member) {
+                *waiting -= 1;
+            }
             trace.note(&label, format!("{commands:?}: {answers:?}"));
         };
         self.system.spawn(commanding).detach();

@@ -84,7 +84,8 @@ impl Network {
 impl Pair {
     fn strike(&mut self, fault: &Fault, low: usize, high: usize, now: Duration) {
         let is_named = |links: &Links, from: usize, to: usize| {
-            (links.from.is_empty() || links.from.contains(&from)) && (links.to.is_empty() || links.to.contains(&to))
+            (links.from.is_empty() || links.from.contains(&from))
+                && (links.to.is_empty() || links.to.contains(&to))
         };
         match &fault.kind {
             FaultKind::Partition { side } if side.contains(&low) != side.contains(&high) => {

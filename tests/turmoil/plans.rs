@@ -54,7 +54,11 @@ pub fn knobs(dice: &mut Dice) -> Knobs {
     let members = (0..3).map(|index| member(index, dice)).collect();
     let backends = (0..BACKENDS).map(|number| BackendKnobs {
         vhosts: 100,
-        tag: if number == 3 { "b".to_owned() } else { String::new() },
+        tag: if number == 3 {
+            "b".to_owned()
+        } else {
+            String::new()
+        },
         is_configured: true,
     });
     Knobs {

@@ -8,8 +8,15 @@ pub fn impossible(plan: &Plan) -> Vec<String> {
     if plan.knobs.members.iter().any(|member| !member.is_configured) {
         found.push("members that join later are not simulated with real processes".to_owned());
     }
-    if plan.knobs.members.iter().any(|m| m.wrong_configuration_until_ms > 0 || m.is_bootstrap) {
-        found.push("members with a wrong configuration or a bootstrap order are not simulated here".to_owned());
+    if plan
+        .knobs
+        .members
+        .iter()
+        .any(|m| m.wrong_configuration_until_ms > 0 || m.is_bootstrap)
+    {
+        found.push(
+            "members with a wrong configuration or a bootstrap order are not simulated here".to_owned(),
+        );
     }
     if !matches!(plan.ending, Ending::AllHeal | Ending::None) {
         found.push(format!("the ending {:?} is not simulated here", plan.ending));
@@ -25,7 +32,9 @@ pub fn impossible(plan: &Plan) -> Vec<String> {
             FaultKind::Duplicate { .. } => "TCP delivers nothing twice",
             FaultKind::SlowEvict { .. } => "there are no proxies of our own here",
             FaultKind::SecondProcess { .. } => "two processes of one member are not simulated here",
-            FaultKind::BackendFlap { .. } => "a backend that flaps is not simulated here; use several backend-down",
+            FaultKind::BackendFlap { .. } => {
+                "a backend that flaps is not simulated here; use several backend-down"
+            }
             _ => continue,
         };
         found.push(format!("fault {index}, {}: {why}", fault.kind.name()));
@@ -40,7 +49,9 @@ pub fn impossible(plan: &Plan) -> Vec<String> {
             Errand::Command { orders } => orders,
         };
         for order in orders.iter().filter(|order| !is_of_doveadm(order)) {
-            found.push(format!("work {index}: {order:?} is not possible with doveadm director"));
+            found.push(format!(
+                "work {index}: {order:?} is not possible with doveadm director"
+            ));
         }
     }
     found

@@ -74,7 +74,9 @@ impl<'a> Stage<'a> {
             .simulation_duration(Duration::from_secs(3_600))
             .tick_duration(TICK)
             .min_message_latency(Duration::from_micros(knobs.latency_min_us))
-            .max_message_latency(Duration::from_micros(knobs.latency_max_us.max(knobs.latency_min_us)))
+            .max_message_latency(Duration::from_micros(
+                knobs.latency_max_us.max(knobs.latency_min_us),
+            ))
             .tcp_capacity(4_096)
             .ephemeral_ports(1_024..=65_535)
             .enable_random_order()
@@ -138,6 +140,7 @@ impl<'a> Stage<'a> {
 
     /// Begins and ends what is due.
     fn strike(&mut self) {
+        self.trace.set_now(self.sim.elapsed());
         let now_ms = self.sim.elapsed().as_millis() as u64;
         let plan = self.plan;
         let is_on = |fault: &&Fault| (fault.from_ms..fault.to_ms).contains(&now_ms);
@@ -177,7 +180,8 @@ impl<'a> Stage<'a> {
         if before == struck {
             return;
         }
-        self.trace.note(&format!("m{member}/faults"), format!("{struck:?}"));
+        self.trace
+            .note(&format!("m{member}/faults"), format!("{struck:?}"));
         let station = Rc::clone(&self.stations[member]);
         let knob = &self.plan.knobs.members[member];
         let now = self.sim.elapsed();
@@ -307,11 +311,10 @@ impl<'a> Stage<'a> {
             commands.push(format!("HOST-SET\t{ip}{at}{}\t100", knob.tag));
             commands.push(format!("HOST-UP\t{ip}"));
         }
-        let replies = self.truth.facts().replies;
+        self.expect_soon("all admins are answered", Stage::is_every_admin_answered)?;
         self.admin(0, commands);
-        self.expect_soon("an admin is answered", |stage| {
-            stage.truth.facts().replies > replies
-        })?;
+        self.step()?;
+        self.expect_soon("an admin is answered", Stage::is_every_admin_answered)?;
         self.expect_soon("all serve and agree, and no login waits", |stage| {
             stage.does_everybody_serve() && stage.does_everybody_agree()
         })?;
@@ -338,7 +341,9 @@ impl<'a> Stage<'a> {
         })?;
         let facts = self.truth.facts();
         for user in 0..users {
-            let its = facts.logins[first..].iter().filter(|login| login.who.user == user);
+            let its = facts.logins[first..]
+                .iter()
+                .filter(|login| login.who.user == user);
             let outcomes: Vec<Option<IpAddr>> = its
                 .map(|login| match login.outcome {
                     Some((_, Outcome::Routed(ip))) => Some(ip),
@@ -353,6 +358,7 @@ impl<'a> Stage<'a> {
     }
 
     fn heal(&mut self) {
+        self.trace.set_now(self.sim.elapsed());
         let knobs = &self.plan.knobs;
         self.network
             .apply(&self.sim, knobs, std::iter::empty(), self.sim.elapsed());
@@ -381,8 +387,16 @@ impl<'a> Stage<'a> {
 
     fn reports(&self) -> Option<Vec<(usize, Report)>> {
         let facts = self.truth.facts();
-        let reports: Vec<_> = facts.reports.iter().map(|(member, report)| (*member, *report)).collect();
+        let reports: Vec<_> = facts
+            .reports
+            .iter()
+            .map(|(member, report)| (*member, *report))
+            .collect();
         (reports.len() == self.stations.len()).then_some(reports)
+    }
+
+    fn is_every_admin_answered(&self) -> bool {
+        self.truth.facts().admins.values().all(|waiting| *waiting == 0)
     }
 
     fn does_everybody_serve(&self) -> bool {
@@ -394,9 +408,9 @@ impl<'a> Stage<'a> {
     fn does_everybody_agree(&self) -> bool {
         self.reports().is_some_and(|reports| {
             let first = reports[0].1;
-            reports
-                .iter()
-                .all(|(_, r)| r.committed == first.committed && r.epoch == first.epoch && r.waiting_logins == 0)
+            reports.iter().all(|(_, r)| {
+                r.committed == first.committed && r.epoch == first.epoch && r.waiting_logins == 0
+            })
         })
     }
 }
@@ -405,7 +419,9 @@ impl Struck {
     fn strike(&mut self, kind: &FaultKind, at: usize) {
         match kind {
             FaultKind::PowerCut { member } if *member == at => self.is_off = true,
-            FaultKind::Crash { member } | FaultKind::Wipe { member } if *member == at => self.is_killed = true,
+            FaultKind::Crash { member } | FaultKind::Wipe { member } if *member == at => {
+                self.is_killed = true
+            }
             FaultKind::Pause { member } if *member == at => self.is_stopped = true,
             FaultKind::BrokenDisk { member } if *member == at => self.is_failing = true,
             FaultKind::SlowDisk { member, up_to_ms } if *member == at => self.slow_ms = Some(*up_to_ms),
@@ -419,19 +435,31 @@ impl Struck {
 /// The line of `doveadm director` for a change.
 fn line(change: &Change) -> Option<String> {
     Some(match change {
-        Change::AddBackend { backend: number, vhosts, tag } => {
+        Change::AddBackend {
+            backend: number,
+            vhosts,
+            tag,
+        } => {
             let at = if tag.is_empty() { "" } else { "@" };
             format!("HOST-SET\t{}{at}{tag}\t{vhosts}", backend(*number))
         }
         Change::RemoveBackend { backend: number } => format!("HOST-REMOVE\t{}", backend(*number)),
-        Change::SetVhosts { backend: number, vhosts } => {
+        Change::SetVhosts {
+            backend: number,
+            vhosts,
+        } => {
             format!("HOST-UPDATE\t{}\t{vhosts}", backend(*number))
         }
         Change::Up { backend: number } => format!("HOST-UP\t{}", backend(*number)),
         Change::Down { backend: number } => format!("HOST-DOWN\t{}", backend(*number)),
-        Change::Flush { backend: Some(number) } => format!("HOST-FLUSH\t{}", backend(*number)),
+        Change::Flush {
+            backend: Some(number),
+        } => format!("HOST-FLUSH\t{}", backend(*number)),
         Change::Flush { backend: None } => "HOST-FLUSH".to_owned(),
-        Change::Move { user, backend: number } => format!("USER-MOVE\tuser{user}\t{}", backend(*number)),
+        Change::Move {
+            user,
+            backend: number,
+        } => format!("USER-MOVE\tuser{user}\t{}", backend(*number)),
         _ => return None,
     })
 }

@@ -83,8 +83,11 @@ fn file(knobs: &Knobs) -> String {
     for (index, member) in knobs.members.iter().enumerate() {
         let role = if member.serves { "director" } else { "witness" };
         let (id, address) = (index + 1, host(index));
-        write!(text, "[[member]]\nid = {id}\naddress = \"{address}:9090\"\nrole = \"{role}\"\n")
-            .expect("a String takes all text");
+        write!(
+            text,
+            "[[member]]\nid = {id}\naddress = \"{address}:9090\"\nrole = \"{role}\"\n"
+        )
+        .expect("a String takes all text");
     }
     text
 }
@@ -96,7 +99,11 @@ fn topology(knobs: &Knobs) -> Topology {
         votes: member.votes,
         incarnation: Incarnation::from_bits(0),
     });
-    let backends = knobs.backends.iter().zip(0..).filter(|(backend, _)| backend.is_configured);
+    let backends = knobs
+        .backends
+        .iter()
+        .zip(0..)
+        .filter(|(backend, _)| backend.is_configured);
     let backends = backends.map(|(knob, number)| NewBackend {
         ip: backend(number),
         hostname: None,

@@ -1,6 +1,5 @@
 //! Seeds: nobody is split, every login is answered, the ring recovers; and every seed can be replayed.
 
-
 use sim::Plan;
 
 use crate::plans::plan_of;

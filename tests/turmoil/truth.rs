@@ -56,7 +56,8 @@ pub struct Facts {
     pub sessions: BTreeMap<u64, Session>,
     pub logins: Vec<Login>,
     pub reports: BTreeMap<usize, Report>,
-    pub replies: usize,
+    /// Commands of admins that are not answered, by member.
+    pub admins: BTreeMap<usize, usize>,
     pub kicked: usize,
     /// What must never happen and did.
     pub violations: Vec<String>,
@@ -114,8 +115,13 @@ impl Truth {
         let facts = &mut *facts;
         facts.next_session += 1;
         let number = facts.next_session;
-        let Session { who, backend, member, .. } = session;
-        let elsewhere = facts.sessions.values().find(|other| other.who == who && other.backend != backend);
+        let Session {
+            who, backend, member, ..
+        } = session;
+        let elsewhere = facts
+            .sessions
+            .values()
+            .find(|other| other.who == who && other.backend != backend);
         self.trace.note(
             &format!("m{member}/login"),
             format!("session {number} of user {} is on {backend}", who.user),

@@ -7,12 +7,12 @@
 //! One seed again, with its trace: `TURMOIL_SEED=17 cargo test -p sim --test turmoil replay -- --ignored --nocapture`;
 //! a plan of the simulator: `TURMOIL_PLAN=file` instead. Many seeds: `TURMOIL_SEEDS=0..1000` and `hunt` for `replay`.
 
+mod by_hand;
 mod dice;
 mod host;
 mod links;
 mod plans;
 mod possible;
-mod by_hand;
 mod run;
 mod settings;
 mod stubs;

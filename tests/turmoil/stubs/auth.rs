@@ -37,11 +37,7 @@ pub async fn serve_auth(world: SimWorld, mut dice: Dice) {
     }
 }
 
-async fn converse(
-    clock: &<SimWorld as World>::Clock,
-    stream: SimStream,
-    mut dice: Dice,
-) -> io::Result<()> {
+async fn converse(clock: &<SimWorld as World>::Clock, stream: SimStream, mut dice: Dice) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     writing.write_all(GREETING.as_bytes()).await?;
     let mut lines = Lines::new(reading);

@@ -54,7 +54,8 @@ impl LoginProcess {
         while let Some(first) = clients.recv().await {
             let mut asked = BTreeMap::from([(1, first)]);
             if let Err(error) = self.converse(&mut asked, &mut clients).await {
-                self.trace.note(&current(), format!("the door is closed: {error}"));
+                self.trace
+                    .note(&current(), format!("the door is closed: {error}"));
             }
             for wanted in asked.into_values() {
                 self.truth.ended(wanted.login, Outcome::Closed, true_time());

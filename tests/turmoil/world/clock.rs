@@ -98,7 +98,10 @@ impl Clock for SkewedClock {
             // Timers have a grain of a millisecond; a fast clock is there earlier.
             let rate = 1_000_000 + u128::from(self.skew().ppm.max(0).unsigned_abs());
             let span_ms = ahead.as_nanos().div_ceil(rate).clamp(1, SLEEP_MAX.as_millis());
-            #[expect(clippy::disallowed_methods, reason = "this is the simulation's end of the seam")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the simulation's end of the seam"
+            )]
             tokio::time::sleep(Duration::from_millis(span_ms as u64)).await;
         }
     }

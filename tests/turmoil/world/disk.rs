@@ -167,7 +167,10 @@ fn fault(name: &str, doing: &'static str, kind: io::ErrorKind) -> StorageError {
 
 async fn pause(span: Duration) {
     if !span.is_zero() {
-        #[expect(clippy::disallowed_methods, reason = "this is the simulation's end of the seam")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the simulation's end of the seam"
+        )]
         tokio::time::sleep(span).await;
     }
 }

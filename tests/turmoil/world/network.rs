@@ -55,9 +55,7 @@ impl Network for SimNetwork {
     async fn bind(&self, listen: &Listen) -> io::Result<SimListener> {
         let accepting = match &listen.address {
             // A simulated host has one address, and binds to all that it has.
-            Address::Tcp(at) => {
-                Accepting::Tcp(TcpListener::bind((Ipv4Addr::UNSPECIFIED, at.port())).await?)
-            }
+            Address::Tcp(at) => Accepting::Tcp(TcpListener::bind((Ipv4Addr::UNSPECIFIED, at.port())).await?),
             Address::Unix(path) => Accepting::Local(Mutex::new(self.paths.bind(path)?)),
         };
         Ok(SimListener {

@@ -114,11 +114,7 @@ impl AsyncRead for Reading {
 }
 
 impl AsyncWrite for Writing {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Writing::Tcp(half) => Pin::new(half).poll_write(context, bytes),
             Writing::Local(half) => Pin::new(half).poll_write(context, bytes),

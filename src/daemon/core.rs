@@ -136,7 +136,7 @@ impl<W: World> Core<W> {
         let now = self.now();
         if self.journal_retry.is_some_and(|at| now >= at) {
             self.journal_retry = None;
-            self.journal.write_whole(self.director.holds());
+            self.journal.write_whole(self.director.holds(), now);
         }
         self.handle(Input::Tick);
     }
@@ -187,7 +187,8 @@ impl<W: World> Core<W> {
             // Whoever was admitted is out: nobody is left for a later run to know.
             Input::AllClosed { .. } => {
                 self.closing.keep_held(&self.director);
-                self.journal.write_whole(self.director.holds());
+                let now = self.now();
+                self.journal.write_whole(self.director.holds(), now);
             }
             _ => {}
         }
@@ -259,7 +260,8 @@ impl<W: World> Core<W> {
     }
 
     fn flush(&mut self) {
-        self.journal.flush(self.director.holds());
+        let now = self.now();
+        self.journal.flush(self.director.holds(), now);
         self.tell_guard();
     }
 

@@ -9,14 +9,18 @@
 //! it does not know everything. Holds that ended by themselves are not struck out; a later run holds their users
 //! once more for `user_expire`, which does no harm.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{error, info};
 
 use super::saver::Saved;
-use crate::director::{Holds, Journalled};
+use crate::director::{Holds, Journalled, RefuseReason};
 use crate::dovecot::{Answer, Batch, Replies};
 use crate::topology::{BackendId, TagId, UserId, UserKey};
-use crate::world::{Storage, World};
+use crate::world::{Clock, Instant, Storage, World};
 
 /// The journal's name in the state folder.
 pub const JOURNAL: &str = "holds";
@@ -182,6 +186,22 @@ impl Delivery {
             Delivery::Late { replies, id, answer } => replies.late(id, answer),
         }
     }
+
+    /// Delivers refusals in the place of backends, which may be the wrong ones by now.
+    fn deliver_too_late(self, waited: Duration) {
+        let stale = || Answer::Refused(RefuseReason::Stale { waited });
+        match self {
+            Delivery::Batch(mut batch) => {
+                for asked in &mut batch.asked {
+                    if matches!(asked.answer, Some(Answer::Backend(_))) {
+                        asked.answer = Some(stale());
+                    }
+                }
+                batch.give_back();
+            }
+            Delivery::Late { replies, id, .. } => replies.late(id, stale()),
+        }
+    }
 }
 
 /// One piece of work for the task that writes.
@@ -190,6 +210,7 @@ pub(super) struct Writing {
     entries: Entries,
     is_whole: bool,
     deliveries: Vec<Delivery>,
+    since: Instant,
 }
 
 /// The machine's end of the journal.
@@ -200,12 +221,16 @@ pub(super) struct Journal {
     /// Answers that wait for it.
     pub deliveries: Vec<Delivery>,
     written: usize,
+    /// Writings that are not done.
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Journal {
-    pub fn new(writings: UnboundedSender<Writing>) -> Self {
+    /// `under_way` is shared with the task that writes.
+    pub fn new(writings: UnboundedSender<Writing>, under_way: Arc<AtomicUsize>) -> Self {
         Journal {
             writings,
+            under_way,
             entries: Entries::default(),
             deliveries: Vec::new(),
             written: 0,
@@ -217,53 +242,74 @@ impl Journal {
         self.written = entries;
     }
 
-    /// Hands over what has gathered; answers that promise nothing new leave at once.
-    pub fn flush(&mut self, holds: &Holds) {
+    /// Hands over what has gathered. Answers that promise nothing new leave at once, unless what they promise is still
+    /// being written.
+    pub fn flush(&mut self, holds: &Holds, now: Instant) {
         let is_whole = self.written > SLACK + 2 * holds.len();
         if self.entries.is_empty() && !is_whole {
-            self.deliveries.drain(..).for_each(Delivery::deliver);
-            return;
+            if self.deliveries.is_empty() {
+                return;
+            }
+            if self.under_way.load(Ordering::Acquire) == 0 {
+                self.deliveries.drain(..).for_each(Delivery::deliver);
+                return;
+            }
         }
         if is_whole {
-            self.write_whole(holds);
+            self.write_whole(holds, now);
             return;
         }
         self.written += self.entries.count;
         let entries = std::mem::take(&mut self.entries);
-        self.hand_over(entries, false);
+        self.hand_over(entries, false, now);
     }
 
     /// Writes the journal anew.
-    pub fn write_whole(&mut self, holds: &Holds) {
+    pub fn write_whole(&mut self, holds: &Holds, now: Instant) {
         let whole = Entries::whole(holds);
         self.entries = Entries::default();
         self.written = whole.count;
-        self.hand_over(whole, true);
+        self.hand_over(whole, true, now);
     }
 
-    fn hand_over(&mut self, entries: Entries, is_whole: bool) {
+    fn hand_over(&mut self, entries: Entries, is_whole: bool, since: Instant) {
         let writing = Writing {
             entries,
             is_whole,
             deliveries: std::mem::take(&mut self.deliveries),
+            since,
         };
+        self.under_way.fetch_add(1, Ordering::AcqRel);
         // The task ends only with this.
         let _ = self.writings.send(writing);
     }
 }
 
-/// Writes what comes, and lets the answers go; tells when the journal had to be emptied.
-pub(super) async fn write<W: World>(
-    world: W,
-    mut writings: UnboundedReceiver<Writing>,
-    told: UnboundedSender<Saved>,
-) {
+/// What the task that writes shares with the machine's.
+pub(super) struct Writer {
+    pub writings: UnboundedReceiver<Writing>,
+    /// Writings that are not done.
+    pub under_way: Arc<AtomicUsize>,
+    /// Where to tell when the journal had to be emptied.
+    pub told: UnboundedSender<Saved>,
+    /// An answer that comes later may meet a login process whose user has been kicked meanwhile.
+    pub answer_within: Duration,
+}
+
+/// Writes what comes, and lets the answers go.
+pub(super) async fn write<W: World>(world: W, writer: Writer) {
+    let Writer {
+        mut writings,
+        under_way,
+        told,
+        answer_within,
+    } = writer;
     let storage = world.storage();
     let mut is_broken = false;
     while let Some(writing) = writings.recv().await {
         let written = if writing.is_whole {
             storage.rewrite(JOURNAL, &writing.entries.bytes).await
-        } else if is_broken {
+        } else if is_broken || writing.entries.is_empty() {
             Ok(())
         } else {
             storage.append(JOURNAL, &writing.entries.bytes).await
@@ -290,7 +336,15 @@ pub(super) async fn write<W: World>(
                 }
             }
         }
-        writing.deliveries.into_iter().for_each(Delivery::deliver);
+        let waited = world.clock().now().since(writing.since);
+        for delivery in writing.deliveries {
+            if waited <= answer_within {
+                delivery.deliver();
+            } else {
+                delivery.deliver_too_late(waited);
+            }
+        }
+        under_way.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
 use tokio::sync::oneshot;
@@ -117,7 +118,15 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
     let told = save_told.clone();
     tasks.push(world.spawn("saver", saver::run(world.clone(), to_save, told)));
     let (writings, to_write) = unbounded_channel();
-    tasks.push(world.spawn("journal", journal::write(world.clone(), to_write, save_told)));
+    let under_way = Arc::new(AtomicUsize::new(0));
+    let writer = journal::Writer {
+        writings: to_write,
+        under_way: Arc::clone(&under_way),
+        told: save_told,
+        // The other half is for the way to the login process.
+        answer_within: settings.kick_delay / 2,
+    };
+    tasks.push(world.spawn("journal", journal::write(world.clone(), writer)));
 
     let (desk, requests) = CoreDesk::new(settings.format.clone(), ring);
     let knows_users = matches!(settings.kick, Some((crate::dovecot::KickBy::Anvil, _)));
@@ -127,7 +136,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         desk: desk.clone(),
         saver: records,
         closing: Closing::new(kicks, knows_users),
-        journal: Journal::new(writings),
+        journal: Journal::new(writings, under_way),
         lookups: Lookups::default(),
         commands: BTreeMap::new(),
         next_command: 0,
@@ -141,7 +150,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
     // A journal of a million users is not written again only because this run is a new one.
     match left_entries {
         Some(entries) => core.journal.go_on(entries),
-        None => core.journal.write_whole(core.director.holds()),
+        None => core.journal.write_whole(core.director.holds(), now),
     }
     let inlets = Inlets {
         requests,

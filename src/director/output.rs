@@ -110,6 +110,12 @@ pub enum RefuseReason {
         /// How long the login waited.
         waited: Duration,
     },
+    /// The answer was ready but could not leave in time, because the state folder was slow; meanwhile the user may have
+    /// been moved. He is held as if it had left.
+    Stale {
+        /// How long the answer waited.
+        waited: Duration,
+    },
     /// A limit of this director is reached.
     TooMany {
         /// Of what.
@@ -137,6 +143,11 @@ impl fmt::Display for RefuseReason {
                     waited.as_secs()
                 )
             }
+            RefuseReason::Stale { waited } => write!(
+                f,
+                "the answer waited {} ms for the state folder, too long to be sure of it",
+                waited.as_millis()
+            ),
             RefuseReason::TooMany { what, limit } => write!(f, "too many {what}, the limit is {limit}"),
         }
     }

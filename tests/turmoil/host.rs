@@ -116,6 +116,7 @@ impl Drop for PowerEnds {
         station.truth.end_all(|session| session.member == station.member);
         let mut facts = station.truth.facts();
         facts.reports.remove(&station.member);
+        facts.admins.remove(&station.member);
         for login in facts
             .logins
             .iter_mut()
@@ -216,10 +217,13 @@ impl Up {
     fn admin(&self, commands: Vec<String>) {
         let world = self.machine.world(&self.system);
         let (truth, trace) = (self.station.truth.clone(), self.station.trace.clone());
-        let label = self.station.label("admin");
+        let (member, label) = (self.station.member, self.station.label("admin"));
+        *truth.facts().admins.entry(member).or_default() += 1;
         let commanding = async move {
             let answers = command(world, &commands).await;
-            truth.facts().replies += 1;
+            if let Some(waiting) = truth.facts().admins.get_mut(&member) {
+                *waiting -= 1;
+            }
             trace.note(&label, format!("{commands:?}: {answers:?}"));
         };
         self.system.spawn(commanding).detach();

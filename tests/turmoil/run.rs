@@ -140,6 +140,7 @@ impl<'a> Stage<'a> {
 
     /// Begins and ends what is due.
     fn strike(&mut self) {
+        self.trace.set_now(self.sim.elapsed());
         let now_ms = self.sim.elapsed().as_millis() as u64;
         let plan = self.plan;
         let is_on = |fault: &&Fault| (fault.from_ms..fault.to_ms).contains(&now_ms);
@@ -310,11 +311,10 @@ impl<'a> Stage<'a> {
             commands.push(format!("HOST-SET\t{ip}{at}{}\t100", knob.tag));
             commands.push(format!("HOST-UP\t{ip}"));
         }
-        let replies = self.truth.facts().replies;
+        self.expect_soon("all admins are answered", Stage::is_every_admin_answered)?;
         self.admin(0, commands);
-        self.expect_soon("an admin is answered", |stage| {
-            stage.truth.facts().replies > replies
-        })?;
+        self.step()?;
+        self.expect_soon("an admin is answered", Stage::is_every_admin_answered)?;
         self.expect_soon("all serve and agree, and no login waits", |stage| {
             stage.does_everybody_serve() && stage.does_everybody_agree()
         })?;
@@ -358,6 +358,7 @@ impl<'a> Stage<'a> {
     }
 
     fn heal(&mut self) {
+        self.trace.set_now(self.sim.elapsed());
         let knobs = &self.plan.knobs;
         self.network
             .apply(&self.sim, knobs, std::iter::empty(), self.sim.elapsed());
@@ -392,6 +393,10 @@ impl<'a> Stage<'a> {
             .map(|(member, report)| (*member, *report))
             .collect();
         (reports.len() == self.stations.len()).then_some(reports)
+    }
+
+    fn is_every_admin_answered(&self) -> bool {
+        self.truth.facts().admins.values().all(|waiting| *waiting == 0)
     }
 
     fn does_everybody_serve(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -13,12 +14,19 @@ use crate::world::current;
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     lines: Arc<Mutex<Vec<String>>>,
+    /// For what happens between two steps, outside of all hosts.
+    now: Arc<Mutex<Duration>>,
 }
 
 impl Trace {
-    /// Something that a simulated host does.
+    pub fn set_now(&self, now: Duration) {
+        *self.now.lock().expect("no panic while it is held") = now;
+    }
+
+    /// Something that happens.
     pub fn note(&self, who: &str, what: impl AsRef<str>) {
-        let now = turmoil::sim_elapsed().unwrap_or_default();
+        let now = *self.now.lock().expect("no panic while it is held");
+        let now = turmoil::sim_elapsed().unwrap_or(now);
         let line = format!("{:>9.3} {who:<12} {}", now.as_secs_f64(), what.as_ref());
         self.lines.lock().expect("no panic while it is held").push(line);
     }

@@ -56,7 +56,8 @@ pub struct Facts {
     pub sessions: BTreeMap<u64, Session>,
     pub logins: Vec<Login>,
     pub reports: BTreeMap<usize, Report>,
-    pub replies: usize,
+    /// Commands of admins that are not answered, by member.
+    pub admins: BTreeMap<usize, usize>,
     pub kicked: usize,
     /// What must never happen and did.
     pub violations: Vec<String>,

@@ -6,6 +6,11 @@
 //!
 //! `cargo bench --bench lookups`
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "drives real processes, with threads of its own, in real time"
+)]
+
 mod client;
 mod dovecot;
 mod ours;

@@ -38,14 +38,11 @@ pub fn a_rolling_restart_loses_no_session(site: &mut Site) {
     site.must_be_calm();
     let users = site.crowd.users().to_vec();
     let (places, mark) = (site.truth.places(&users), site.crowd.mark());
-    for member in 1..=MEMBERS {
+    for (member, user) in (1..=MEMBERS).zip(&users) {
         site.member_mut(member).stop();
         site.member_mut(member).start();
         site.member(member).must_serve();
-        assert!(
-            can_log_in(member, &users[member]),
-            "a login through director {member}"
-        );
+        assert!(can_log_in(member, user), "a login through director {member}");
     }
     throughout("no session is closed", LEASE + Duration::from_secs(2), || {
         site.crowd.users_closed_since(mark).is_empty()

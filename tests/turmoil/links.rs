@@ -108,10 +108,10 @@ impl Pair {
             FaultKind::Hold { links } => {
                 self.is_held |= is_named(links, low, high) || is_named(links, high, low);
             }
-            FaultKind::Delay { links, up_to_ms } => {
-                if is_named(links, low, high) || is_named(links, high, low) {
-                    self.late_ms = self.late_ms.max(*up_to_ms);
-                }
+            FaultKind::Delay { links, up_to_ms }
+                if is_named(links, low, high) || is_named(links, high, low) =>
+            {
+                self.late_ms = self.late_ms.max(*up_to_ms);
             }
             _ => {}
         }

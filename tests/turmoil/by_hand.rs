@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use sim::Plan;
+use sim::{Bug, Plan};
 
 use crate::plans::plan_of;
-use crate::possible::impossible;
+use crate::possible::{can_break, impossible};
 use crate::run::run;
 
 #[expect(
@@ -14,6 +14,14 @@ use crate::run::run;
 )]
 fn word(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+fn bug() -> Option<Bug> {
+    let bug = word("TURMOIL_BUG").map(|name| (Bug::parse(&name), name));
+    bug.map(|(bug, name)| {
+        bug.filter(|bug| can_break(*bug))
+            .unwrap_or_else(|| panic!("no bug {name} in this layer"))
+    })
 }
 
 /// `TURMOIL_SEED=n` or `TURMOIL_PLAN=file`.
@@ -34,7 +42,7 @@ fn replay() {
         "not possible in this layer:\n{}",
         impossible.join("\n")
     );
-    let outcomes = run(&plan);
+    let outcomes = run(&plan, bug());
     println!("{}", outcomes.trace.lines().join("\n"));
     if let Some(file) = word("TURMOIL_PLAN_TO") {
         fs::write(file, plan.to_text()).expect("TURMOIL_PLAN_TO can be written");
@@ -51,7 +59,7 @@ fn hunt() {
     let number = |text: &str| text.parse::<u64>().expect("a number");
     let (mut failed, mut sessions, mut lines) = (Vec::new(), 0, 0);
     for seed in number(from)..number(to) {
-        let outcomes = run(&plan_of(seed));
+        let outcomes = run(&plan_of(seed), bug());
         let facts = outcomes.truth.facts();
         sessions += facts.logins.len();
         lines += outcomes.trace.lines().len();

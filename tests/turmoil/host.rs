@@ -6,15 +6,16 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use maildirector::agreement::Rules;
 use maildirector::daemon::{self, Ended, LeaseNote};
 use maildirector::director::{Director, Standing};
 use maildirector::dovecot::Desk;
 use maildirector::world::{Instant, Task, World, select, sleep};
-use sim::Knobs;
+use sim::{Bug, Knobs, WorldBug};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::settings::{kick_delay, kick_ms_max, settings};
-use crate::stubs::{LoginProcess, Wanted, command, serve_auth, serve_ipc, watch};
+use crate::stubs::{Ipc, LoginProcess, Wanted, command, serve_auth, watch};
 use crate::trace::Trace;
 use crate::truth::{Report, Truth};
 use crate::world::{Machine, Process};
@@ -39,6 +40,8 @@ pub struct Station {
     pub member: usize,
     pub machine: Machine,
     pub knobs: Rc<Knobs>,
+    /// What is broken on purpose.
+    pub bug: Option<Bug>,
     pub truth: Truth,
     pub trace: Trace,
     /// Whether the service manager is to keep the director running.
@@ -73,11 +76,19 @@ enum Next {
 }
 
 impl Station {
-    pub fn new(member: usize, machine: Machine, knobs: Rc<Knobs>, truth: Truth, trace: Trace) -> Self {
+    pub fn new(
+        member: usize,
+        machine: Machine,
+        knobs: Rc<Knobs>,
+        bug: Option<Bug>,
+        truth: Truth,
+        trace: Trace,
+    ) -> Self {
         Station {
             member,
             machine,
             knobs,
+            bug,
             truth,
             trace,
             is_wanted: Cell::new(true),
@@ -159,13 +170,14 @@ impl Up {
         let world = machine.world(&system);
         let (truth, knobs) = (&station.truth, &station.knobs);
         system.spawn(serve_auth(world.clone(), machine.split())).detach();
-        let ipc = serve_ipc(
+        let ipc = Ipc {
             world,
-            truth.clone(),
-            station.member,
-            kick_ms_max(knobs),
-            machine.split(),
-        );
+            truth: truth.clone(),
+            member: station.member,
+            kick_ms_max: kick_ms_max(knobs),
+            lies: station.bug == Some(Bug::World(WorldBug::EvictionConfirmedEarly)),
+        };
+        let ipc = ipc.serve(machine.split());
         system.spawn(ipc).detach();
         let mut logins = Vec::new();
         for _ in 0..LOGIN_PROCESSES {
@@ -267,10 +279,15 @@ impl Up {
         let process = station.process("director");
         let number = process.pid();
         let (guard, notes) = unbounded_channel();
-        self.guard(number, notes);
+        if station.bug != Some(Bug::World(WorldBug::NoServiceGuard)) {
+            self.guard(number, notes);
+        }
         let world = self.machine.world(&process);
         let mut settings = settings(&station.knobs, station.member);
         settings.guard = Some(guard);
+        if let Some(Bug::Rule(rule)) = station.bug {
+            settings.machine.rules = Rules::breaking(rule);
+        }
         let (ended, is_running) = (self.ended.clone(), Arc::clone(&self.is_running));
         let (truth, trace) = (station.truth.clone(), station.trace.clone());
         let (member, label) = (station.member, station.label("director"));

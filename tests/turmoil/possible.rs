@@ -1,6 +1,6 @@
 //! Which plans can be run here. The discrete-event simulator has faults that this layer has not; those are named.
 
-use sim::{Ending, Errand, FaultKind, Order, Plan};
+use sim::{Bug, Ending, Errand, FaultKind, Order, Plan, WorldBug};
 
 /// What of a plan this layer can't do, in words; nothing when all is possible.
 pub fn impossible(plan: &Plan) -> Vec<String> {
@@ -55,6 +55,14 @@ pub fn impossible(plan: &Plan) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether this layer can break that on purpose.
+pub fn can_break(bug: Bug) -> bool {
+    matches!(
+        bug,
+        Bug::Rule(_) | Bug::World(WorldBug::NoServiceGuard | WorldBug::EvictionConfirmedEarly)
+    )
 }
 
 fn is_of_doveadm(order: &Order) -> bool {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use sim::knobs::PolicyKnob;
-use sim::{Ending, Errand, Fault, FaultKind, Order as Change, Plan, Work, generated_logins};
+use sim::{Bug, Ending, Errand, Fault, FaultKind, Order as Change, Plan, Work, generated_logins};
 
 use crate::dice::Dice;
 use crate::host::{self, Order, Station};
@@ -30,12 +30,12 @@ pub struct Outcomes {
     pub broken: Option<String>,
 }
 
-/// Runs a plan that is possible here.
-pub fn run(plan: &Plan) -> Outcomes {
+/// Runs a plan that is possible here, with something broken on purpose or not.
+pub fn run(plan: &Plan, bug: Option<Bug>) -> Outcomes {
     let trace = Trace::default();
     let _logging = tracing::subscriber::set_default(LogLines(trace.clone()));
     let truth = Truth::new(trace.clone(), plan.knobs.policy == PolicyKnob::Available);
-    let broken = Stage::new(plan, trace.clone(), truth.clone()).play().err();
+    let broken = Stage::new(plan, bug, trace.clone(), truth.clone()).play().err();
     Outcomes { trace, truth, broken }
 }
 
@@ -66,7 +66,7 @@ struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(plan: &'a Plan, trace: Trace, truth: Truth) -> Self {
+    fn new(plan: &'a Plan, bug: Option<Bug>, trace: Trace, truth: Truth) -> Self {
         let knobs = Rc::new(plan.knobs.clone());
         let mut sim = turmoil::Builder::new()
             .epoch(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
@@ -91,7 +91,14 @@ impl<'a> Stage<'a> {
             let disk = Disk::new(dice.split(), Duration::from_micros(knobs.disk_us));
             let machine = Machine::new(clock, disk, dice);
             let (truth, trace) = (truth.clone(), trace.clone());
-            let station = Rc::new(Station::new(member, machine, Rc::clone(&knobs), truth, trace));
+            let station = Rc::new(Station::new(
+                member,
+                machine,
+                Rc::clone(&knobs),
+                bug,
+                truth,
+                trace,
+            ));
             let software = Rc::clone(&station);
             sim.host(host(member), move || host::run(Rc::clone(&software)));
             stations.push(station);
@@ -303,6 +310,7 @@ impl<'a> Stage<'a> {
     /// All faults have ended: everybody serves, agrees, and answers.
     fn recover(&mut self) -> Result<(), String> {
         self.heal();
+        self.let_slow_writes_end()?;
         self.expect_soon("every director serves", Stage::does_everybody_serve)?;
         let mut commands: Vec<String> = Vec::new();
         for (number, knob) in (0..).zip(&self.plan.knobs.backends) {
@@ -319,6 +327,19 @@ impl<'a> Stage<'a> {
             stage.does_everybody_serve() && stage.does_everybody_agree()
         })?;
         self.expect_logins()
+    }
+
+    /// What was begun while a disk was slow takes its time.
+    fn let_slow_writes_end(&mut self) -> Result<(), String> {
+        let slowest_ms = self.plan.faults.iter().map(|fault| match fault.kind {
+            FaultKind::SlowDisk { up_to_ms, .. } => up_to_ms,
+            _ => 0,
+        });
+        let end = self.sim.elapsed() + Duration::from_millis(slowest_ms.max().unwrap_or(0));
+        while self.sim.elapsed() < end {
+            self.step()?;
+        }
+        Ok(())
     }
 
     /// Every user gets in by every director, and to one backend.

@@ -6,11 +6,11 @@ use crate::plans::plan_of;
 use crate::run::run;
 
 /// Seeds in four tests, which libtest runs beside each other.
-const SEEDS_PER_TEST: u64 = 75;
+const SEEDS_PER_TEST: u64 = 250;
 
 /// Runs a plan twice; what is wrong with it, or its trace.
 fn judge(plan: &Plan) -> Result<usize, String> {
-    let (one, other) = (run(plan), run(plan));
+    let (one, other) = (run(plan, None), run(plan, None));
     let (lines, again) = (one.trace.lines(), other.trace.lines());
     if let Some(broken) = one.broken {
         return Err(format!("{broken}\nthe last lines:\n{}", one.trace.tail(60)));
@@ -30,8 +30,8 @@ fn expect_good(seed: u64) {
     let plan = plan_of(seed);
     if let Err(why) = judge(&plan) {
         panic!(
-            "seed {seed}: {why}\n\nfaults: {:#?}\nreplay: TURMOIL_SEED={seed} cargo test -p sim --test turmoil replay -- \
-             --ignored --nocapture",
+            "seed {seed}: {why}\n\nfaults: {:#?}\nreplay: TURMOIL_SEED={seed} cargo test -p sim --test turmoil \
+             by_hand::replay -- --exact --ignored --nocapture",
             plan.faults
         );
     }

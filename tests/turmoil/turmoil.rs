@@ -4,8 +4,10 @@
 //! out: frames and lines that arrive in pieces, connections that die silently, tasks that are dropped in the middle of
 //! anything, processes that are killed or stopped beside login processes that live on, disks that fail.
 //!
-//! One seed again, with its trace: `TURMOIL_SEED=17 cargo test -p sim --test turmoil replay -- --ignored --nocapture`;
-//! a plan of the simulator: `TURMOIL_PLAN=file` instead. Many seeds: `TURMOIL_SEEDS=0..1000` and `hunt` for `replay`.
+//! One seed again, with its trace:
+//! `TURMOIL_SEED=17 cargo test -p sim --test turmoil by_hand::replay -- --exact --ignored --nocapture`; `TURMOIL_PLAN=FILE`
+//! instead runs a plan of the simulator, as `sim replay FILE --layer turmoil` does, and `TURMOIL_BUG=NAME` breaks
+//! something on purpose. Many seeds: `TURMOIL_SEEDS=0..1000` and `by_hand::hunt`.
 
 mod by_hand;
 mod dice;

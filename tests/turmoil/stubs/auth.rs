@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use maildirector::world::{Address, Listen, Listener, Network, Stream, World, sleep};
+use maildirector::world::{Listen, Listener, Network, Stream, World, sleep};
 use tokio::io::AsyncWriteExt;
 
 use super::BASE;
@@ -19,12 +19,7 @@ type SimStream = <<SimWorld as World>::Network as Network>::Stream;
 
 /// Serves `auth-login` for ever.
 pub async fn serve_auth(world: SimWorld, mut dice: Dice) {
-    let listen = Listen {
-        address: Address::Unix(format!("{BASE}/auth-login").into()),
-        mode: 0o600,
-        owner: None,
-        group: None,
-    };
+    let listen = Listen::unix(format!("{BASE}/auth-login"), 0o600);
     let listener = world.network().bind(&listen).await.expect("nobody else listens");
     while let Ok((stream, _)) = listener.accept().await {
         let (clock, dice) = (world.clock().clone(), dice.split());

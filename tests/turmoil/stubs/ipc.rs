@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use maildirector::world::{Address, Listen, Listener, Network, Stream, World, sleep};
+use maildirector::world::{Listen, Listener, Network, Stream, World, sleep};
 use tokio::io::AsyncWriteExt;
 
 use super::BASE;
@@ -16,40 +16,36 @@ type SimStream = <<SimWorld as World>::Network as Network>::Stream;
 
 /// The service of one host.
 #[derive(Clone)]
-struct Ipc {
-    world: SimWorld,
-    truth: Truth,
-    member: usize,
-    kick_ms_max: u64,
-}
-
-/// Serves `ipc` for ever; a command takes up to `kick_ms_max`.
-pub async fn serve_ipc(world: SimWorld, truth: Truth, member: usize, kick_ms_max: u64, mut dice: Dice) {
-    let listen = Listen {
-        address: Address::Unix(format!("{BASE}/ipc").into()),
-        mode: 0o600,
-        owner: None,
-        group: None,
-    };
-    let listener = world.network().bind(&listen).await.expect("nobody else listens");
-    let ipc = Ipc {
-        world: world.clone(),
-        truth,
-        member,
-        kick_ms_max,
-    };
-    while let Ok((stream, _)) = listener.accept().await {
-        let (ipc, dice) = (ipc.clone(), dice.split());
-        world
-            .spawn("ipc", async move {
-                // Whatever ends the conversation, the client makes another.
-                let _ = ipc.converse(stream, dice).await;
-            })
-            .detach();
-    }
+pub struct Ipc {
+    pub world: SimWorld,
+    pub truth: Truth,
+    pub member: usize,
+    /// How long a command takes at most.
+    pub kick_ms_max: u64,
+    /// It says so, but kicks nobody.
+    pub lies: bool,
 }
 
 impl Ipc {
+    /// Serves for ever.
+    pub async fn serve(self, mut dice: Dice) {
+        let listen = Listen::unix(format!("{BASE}/ipc"), 0o600);
+        let listener = self
+            .world
+            .network()
+            .bind(&listen)
+            .await
+            .expect("nobody else listens");
+        while let Ok((stream, _)) = listener.accept().await {
+            let (ipc, dice) = (self.clone(), dice.split());
+            let conversation = async move {
+                // Whatever ends it, the client makes another.
+                let _ = ipc.converse(stream, dice).await;
+            };
+            self.world.spawn("ipc", conversation).detach();
+        }
+    }
+
     async fn converse(self, stream: SimStream, mut dice: Dice) -> io::Result<()> {
         let (reading, mut writing) = stream.into_split();
         let mut lines = Lines::new(reading);
@@ -67,6 +63,9 @@ impl Ipc {
 
     fn answer(&self, line: &str) -> String {
         let fields: Vec<&str> = line.split('\t').collect();
+        if self.lies {
+            return "+1\n".to_owned();
+        }
         let here = self.member;
         let ended = match fields.as_slice() {
             ["proxy", "*", "KICK-DIRECTOR-HASH", hash] => {

@@ -11,7 +11,7 @@ mod login;
 pub use admin::command;
 pub use auth::serve_auth;
 pub use guard::watch;
-pub use ipc::serve_ipc;
+pub use ipc::Ipc;
 pub use login::{LoginProcess, Wanted};
 
 /// Dovecot's base_dir.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::arguments::{Certs, CertsCommand};
-use super::run::Failure;
+use super::failure::Failure;
 use crate::ring::certs::{Validity, init, issue};
 use crate::topology::MemberId;
 use crate::world::{BootClock, Clock};

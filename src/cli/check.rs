@@ -4,8 +4,8 @@ use std::io::Write;
 use std::net::ToSocketAddrs;
 
 use super::arguments::Check;
+use super::failure::Failure;
 use super::read_config::read_text;
-use super::run::Failure;
 use crate::config::{Config, Fault, Resolved, parse};
 use crate::topology::Topology;
 

@@ -20,8 +20,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tracing::{info, warn};
 
 use super::arguments::{Guard, GuardKick};
+use super::failure::Failure;
 use super::member::{is_running, open_log};
-use super::run::Failure;
 use crate::daemon::{LeaseNote, journalled_keys};
 use crate::dovecot::{Kick, KickBy, KickDone, KickSettings, Kicks, Processes, start_kicks};
 use crate::world::{Address, Clock, Folder, Instant, RealWorld, StorageError, World, select, sleep};

@@ -12,9 +12,9 @@ use tokio::sync::mpsc::unbounded_channel;
 use tracing::{error, info, warn};
 
 use super::arguments::Run;
+use super::failure::Failure;
 use super::guarded::{GuardSettings, keep_guard};
 use super::read_config::read_config;
-use super::run::Failure;
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{Ended, NodeSettings, STATUS_SOCKET, configured, open_status, start, watch_names};
 use crate::ring::{Security, Tls, TlsFiles};

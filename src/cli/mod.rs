@@ -4,6 +4,7 @@ mod arguments;
 mod certs;
 mod check;
 mod demo;
+mod failure;
 mod guard;
 mod guarded;
 mod member;

@@ -5,7 +5,7 @@ use std::io::{BufRead, Write};
 use serde::Serialize;
 
 use super::arguments::Place;
-use super::run::Failure;
+use super::failure::Failure;
 use crate::agreement::timing::TIMING_DEFAULT;
 use crate::topology::{HashFormat, Incarnation, Member, MemberId, Topology, TopologySeed, UserId};
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::run::Failure;
+use super::failure::Failure;
 use crate::config::{Config, FILE_BYTES_MAX, Fault, parse};
 
 /// The text of the file, at most one byte more than a configuration may have, so that its size is refused by the

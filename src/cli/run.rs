@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{Arguments, Command};
+use super::failure::Failure;
 use super::{certs, check, demo, guard, member, place, status};
-use crate::config::Fault;
 
 /// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
 const EXIT_USAGE: u8 = 64;
@@ -57,28 +57,5 @@ pub fn run() -> ExitCode {
             eprintln!("maildirector: {why}");
             ExitCode::from(EXIT_USAGE)
         }
-    }
-}
-
-/// Why a command ended early.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// What the user gave is wrong; the text names the place.
-    Input(String),
-    /// A configuration has faults, which are told.
-    Configuration,
-    /// A configuration has these faults, which are not told yet.
-    Faults(Vec<Fault>),
-    /// What must not happen was seen, and is told.
-    Found,
-    /// A socket, the state folder or a file does not serve; trying again may help.
-    Start(String),
-    /// The result could not be written.
-    Output(io::Error),
-}
-
-impl Failure {
-    pub(super) fn faults(faults: Vec<Fault>) -> Self {
-        Failure::Faults(faults)
     }
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::arguments::Status;
+use super::failure::Failure;
 use super::read_config::read_config;
-use super::run::Failure;
 use crate::daemon::{MemberReport, STATUS_SOCKET};
 
 /// How long a member may take to answer.

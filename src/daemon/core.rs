@@ -15,8 +15,8 @@ use super::desk::{CoreDesk, Request};
 use super::events;
 use super::journal::Journal;
 use super::lookups::Lookups;
-use super::node::Ended;
 use super::saver::{Saved, Saving};
+use super::settings::{Ended, LeaseNote};
 use crate::director::{CommandError, CommandId, Director, Input, Output};
 use crate::dovecot::KickDone;
 use crate::ring::RingEvent;
@@ -53,16 +53,6 @@ pub(super) struct Core<W: World> {
     pub told_guard: Option<LeaseNote>,
     pub guard: Option<UnboundedSender<LeaseNote>>,
     pub ended: Option<Ended>,
-}
-
-/// What a guard beside this process has to know: until when sessions may go on without a word from here, and where
-/// they may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeaseNote {
-    /// The end of the lease that doors may use; what is left of the lease itself is for closing.
-    pub until: Instant,
-    /// Every backend.
-    pub backends: Vec<IpAddr>,
 }
 
 /// What comes next.

@@ -26,11 +26,10 @@ mod saver;
 mod settings;
 mod status;
 
-pub use self::core::LeaseNote;
 pub use configured::configured;
 pub use desk::CoreDesk;
 pub use journal::{JOURNAL, journalled_keys};
 pub use names::watch_names;
-pub use node::{Ended, Node, start};
-pub use settings::{DoorSettings, NodeSettings, RingPart, StartError};
+pub use node::{Node, start};
+pub use settings::{DoorSettings, Ended, LeaseNote, NodeSettings, RingPart, StartError};
 pub use status::{BackendReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look, open_status};

@@ -15,7 +15,7 @@ use super::desk::CoreDesk;
 use super::journal::{self, JOURNAL, Journal, Left};
 use super::lookups::Lookups;
 use super::saver::{self, RECORD};
-use super::settings::{DoorSettings, NodeSettings, StartError};
+use super::settings::{DoorSettings, Ended, NodeSettings, StartError};
 use crate::agreement::{Boot, Record};
 use crate::director::{Director, Start};
 use crate::dovecot::admin::{AdminSettings, open_admin};
@@ -32,17 +32,6 @@ const RING_EVENTS_MAX: usize = 10_000;
 
 /// Admins at a time.
 const ADMINS_MAX: usize = 100;
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It was told to.
-    Stopped,
-    /// The machine stopped itself: its state folder belongs to somebody else.
-    Halted,
-    /// The task that owns the machine is gone; its panic is in the log.
-    Broken,
-}
 
 /// A running member. Dropping it ends everything at once.
 #[must_use = "a member ends when this is dropped"]

@@ -1,19 +1,19 @@
-//! What a member is started with, and why it could not start.
+//! What a member is started with, what it tells its guard, how it ended, and why it could not start.
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::core::LeaseNote;
 use crate::config::MemberSpec;
 use crate::director;
 use crate::dovecot::{KickBy, MarksHash};
 use crate::ring::{RingError, RingSettings};
 use crate::topology::HashFormat;
-use crate::world::{Address, Listen, StorageError};
+use crate::world::{Address, Instant, Listen, StorageError};
 
 /// What a member is started with.
 #[derive(Clone, Debug)]
@@ -106,6 +106,27 @@ impl DoorSettings {
             | DoorSettings::Admin { listen } => listen,
         }
     }
+}
+
+/// What a guard beside this process has to know: until when sessions may go on without a word from here, and where
+/// they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseNote {
+    /// The end of the lease that doors may use; what is left of the lease itself is for closing.
+    pub until: Instant,
+    /// Every backend.
+    pub backends: Vec<IpAddr>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The machine stopped itself: its state folder belongs to somebody else.
+    Halted,
+    /// The task that owns the machine is gone; its panic is in the log.
+    Broken,
 }
 
 /// Why a member could not start. Nothing was served and nothing on disk was changed.

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::stage::{Stage, directors};
-use crate::cli::run::Failure;
+use crate::cli::failure::Failure;
 
 /// The directors' processes. They end with this, and so do the guards beside them.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use super::stage::{Stage, backends, directors};
 use super::summary::summary;
 use super::tally::Tally;
 use crate::cli::arguments::Demo;
-use crate::cli::run::Failure;
+use crate::cli::failure::Failure;
 use crate::topology::HashFormat;
 use crate::world::{Clock, RealWorld, Task, World, select};
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rand::TryRng;
 
-use crate::cli::run::Failure;
+use crate::cli::failure::Failure;
 
 /// Directors, numbered from 1.
 pub(super) const DIRECTORS: u16 = 3;

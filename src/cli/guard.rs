@@ -4,7 +4,7 @@
 //! director that is killed or stopped keeps no lease, so the ring may send its users elsewhere once that has run out.
 //! Until then the sessions must be closed, by somebody else: this process. It is told of every lease through its
 //! standard input, and is told by the end of that input that the director is gone. When another run of the
-//! director has the state folder, the sessions are that one's matter: it knows them from the journal.
+//! director serves, the sessions are that one's matter: it knows them from the journal.
 
 use std::fs;
 use std::io;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tracing::{info, warn};
@@ -22,9 +23,11 @@ use tracing::{info, warn};
 use super::arguments::{Guard, GuardKick};
 use super::failure::Failure;
 use super::member::{is_running, open_log};
-use crate::daemon::{LeaseNote, journalled_keys};
+use crate::daemon::{LeaseNote, MemberReport, STATUS_SOCKET, journalled_keys};
 use crate::dovecot::{Kick, KickBy, KickDone, KickSettings, Kicks, Processes, start_kicks};
-use crate::world::{Address, Clock, Folder, Instant, RealWorld, StorageError, World, select, sleep};
+use crate::world::{
+    Address, Clock, Folder, Instant, RealWorld, StorageError, World, deadline, select, sleep,
+};
 
 /// The guard's own corner of the state folder.
 const CORNER: &str = "guard";
@@ -32,6 +35,8 @@ const CORNER: &str = "guard";
 const GRACE: Duration = Duration::from_millis(200);
 /// How often a guard without its director looks whether another run has come.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a director may take to say whether it serves.
+const ANSWER_MAX: Duration = Duration::from_millis(200);
 /// The longest line that a director writes: 10,000 backends have less.
 const LINE_BYTES_MAX: usize = 1 << 20;
 
@@ -116,7 +121,7 @@ enum Happened {
 impl<C: Clock> Watching<C> {
     async fn run(mut self) {
         loop {
-            if self.input.has_ended && self.has_successor() {
+            if self.input.has_ended && self.does_successor_serve().await {
                 return;
             }
             match self.next().await {
@@ -158,6 +163,17 @@ impl<C: Clock> Watching<C> {
         }
     }
 
+    /// Whether another run of the director has a lease. Before its first one it closes nothing, even when the lease of
+    /// the run before has ended: it does not know when that was.
+    async fn does_successor_serve(&self) -> bool {
+        if !self.has_successor() {
+            return false;
+        }
+        let until = self.clock.now().plus(ANSWER_MAX);
+        let leased = has_lease(self.folder.join(STATUS_SOCKET));
+        matches!(deadline(&self.clock, until, leased).await, Ok(true))
+    }
+
     /// Whether another run of the director has the state folder. A director that is being killed closes the pipe to
     /// here before it gives the folder up; it has done both once it is nobody's parent any more.
     fn has_successor(&self) -> bool {
@@ -189,6 +205,19 @@ impl<C: Clock> Watching<C> {
             info!("guard: all sessions are closed");
         }
     }
+}
+
+/// Whether the member behind a status socket says that it has a lease.
+async fn has_lease(socket: PathBuf) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket).await else {
+        return false;
+    };
+    let mut bytes = Vec::new();
+    if stream.read_to_end(&mut bytes).await.is_err() {
+        return false;
+    }
+    let report: Result<MemberReport, _> = serde_json::from_slice(&bytes);
+    report.is_ok_and(|report| report.lease_ms.is_some())
 }
 
 /// The lines of a pipe.

@@ -324,9 +324,11 @@ impl Up {
         let world = self.machine.world(&process);
         let knobs = &self.station.knobs;
         let is_running = Arc::clone(&self.is_running);
-        let has_successor = move || {
+        let (truth, member) = (self.station.truth.clone(), self.station.member);
+        let does_successor_serve = move || {
             let running = *is_running.lock().expect("no panic while it is held");
-            running != 0 && running != number
+            let report = truth.facts().reports.get(&member).copied();
+            running != 0 && running != number && report.is_some_and(|report| report.is_serving)
         };
         let grace = Duration::from_millis(knobs.lease_ms / 50);
         let watching = watch(
@@ -334,7 +336,7 @@ impl Up {
             notes,
             grace,
             kick_delay(knobs),
-            has_successor,
+            does_successor_serve,
             self.station.trace.clone(),
         );
         process.spawn(watching).detach();

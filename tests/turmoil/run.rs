@@ -310,7 +310,7 @@ impl<'a> Stage<'a> {
     /// All faults have ended: everybody serves, agrees, and answers.
     fn recover(&mut self) -> Result<(), String> {
         self.heal();
-        self.let_slow_writes_end()?;
+        self.let_traces_end()?;
         self.expect_soon("every director serves", Stage::does_everybody_serve)?;
         let mut commands: Vec<String> = Vec::new();
         for (number, knob) in (0..).zip(&self.plan.knobs.backends) {
@@ -329,13 +329,14 @@ impl<'a> Stage<'a> {
         self.expect_logins()
     }
 
-    /// What was begun while a disk was slow takes its time.
-    fn let_slow_writes_end(&mut self) -> Result<(), String> {
+    /// What was begun while a disk was slow takes its time, and a lease may run out that could not be renewed before.
+    fn let_traces_end(&mut self) -> Result<(), String> {
         let slowest_ms = self.plan.faults.iter().map(|fault| match fault.kind {
             FaultKind::SlowDisk { up_to_ms, .. } => up_to_ms,
             _ => 0,
         });
-        let end = self.sim.elapsed() + Duration::from_millis(slowest_ms.max().unwrap_or(0));
+        let traces_ms = slowest_ms.max().unwrap_or(0).max(self.plan.knobs.lease_ms);
+        let end = self.sim.elapsed() + Duration::from_millis(traces_ms);
         while self.sim.elapsed() < end {
             self.step()?;
         }

@@ -1,6 +1,6 @@
 //! What `maildirector guard` does, for one run of a director: when no word of a longer lease has come in time, it
-//! closes all sessions by the real kicks. The real one reads its notes from a pipe and looks at a lock; the rest
-//! is the same.
+//! closes all sessions by the real kicks. The real one reads its notes from a pipe and asks at the status socket; the
+//! rest is the same.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ enum Happened {
     TimeToLook,
 }
 
-/// Guards until another run of the director has the state folder.
+/// Guards until another run of the director serves.
 pub async fn watch(
     world: SimWorld,
     mut notes: UnboundedReceiver<LeaseNote>,
     grace: Duration,
     kick_delay: Duration,
-    has_successor: impl Fn() -> bool,
+    does_successor_serve: impl Fn() -> bool,
     trace: Trace,
 ) {
     let (done, mut kicked) = unbounded_channel();
@@ -42,7 +42,7 @@ pub async fn watch(
     let mut note: Option<LeaseNote> = None;
     let mut has_ended = false;
     loop {
-        if has_ended && (has_successor() || note.is_none()) {
+        if has_ended && (does_successor_serve() || note.is_none()) {
             return;
         }
         let ends_at = note.as_ref().map(|note| note.until.plus(grace));

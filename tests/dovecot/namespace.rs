@@ -53,7 +53,7 @@ pub fn run_inside(words: &[String]) -> ExitCode {
 /// Whether what the scenarios need of a namespace can be had: one with a link of its own.
 fn probe() -> Result<(), String> {
     const LINK: &str =
-        "mount -t tmpfs tmpfs /run && ip netns add probe && ip link add a type veth peer name b";
+        "mount -t tmpfs tmpfs /run && ip netns add probe && ip link add cable0 type veth peer name cable1";
     let output = unshared().args(["sh", "-c", LINK]).output();
     let output = output.map_err(|error| error.to_string())?;
     if output.status.success() {

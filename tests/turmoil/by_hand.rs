@@ -37,15 +37,20 @@ fn replay() {
         (None, None) => panic!("set TURMOIL_SEED to a number or TURMOIL_PLAN to a file"),
     };
     let impossible = impossible(&plan);
-    assert!(
-        impossible.is_empty(),
-        "not possible in this layer:\n{}",
-        impossible.join("\n")
-    );
+    if !impossible.is_empty() {
+        println!("verdict impossible {}", impossible.join("; "));
+        panic!("not possible in this layer");
+    }
     let outcomes = run(&plan, bug());
     println!("{}", outcomes.trace.lines().join("\n"));
     if let Some(file) = word("TURMOIL_PLAN_TO") {
         fs::write(file, plan.to_text()).expect("TURMOIL_PLAN_TO can be written");
+    }
+    // `sim replay --layer turmoil` reads this line.
+    match &outcomes.broken {
+        None => println!("verdict clean"),
+        Some(why) if outcomes.truth.facts().violations.is_empty() => println!("verdict liveness {why}"),
+        Some(why) => println!("verdict safety {why}"),
     }
     assert_eq!(outcomes.broken, None);
 }

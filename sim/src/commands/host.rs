@@ -11,7 +11,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::{ControlFlow, Range};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -136,6 +137,34 @@ pub fn on_another_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 pub fn in_a_child(arguments: &[String]) -> io::Result<String> {
     let output = Command::new(std::env::current_exe()?).args(arguments).output()?;
     String::from_utf8(output.stdout).map_err(io::Error::other)
+}
+
+/// What `tests/turmoil` prints when it runs this plan; it is built first when it has to be.
+///
+/// # Errors
+///
+/// When cargo can't be started, or when what is printed is no text.
+pub fn in_turmoil(plan: &Path, bug: Option<&str>) -> io::Result<String> {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "test",
+            "--quiet",
+            "--package",
+            "sim",
+            "--test",
+            "turmoil",
+            "by_hand::replay",
+            "--",
+        ])
+        .args(["--exact", "--ignored", "--nocapture"])
+        .env("TURMOIL_PLAN", plan)
+        .stderr(Stdio::inherit());
+    if let Some(bug) = bug {
+        cargo.env("TURMOIL_BUG", bug);
+    }
+    String::from_utf8(cargo.output()?.stdout).map_err(io::Error::other)
 }
 
 /// The commit that this program was built from, when the build said so (`SIM_COMMIT`), else that of the checkout

@@ -1,14 +1,16 @@
 //! `sim replay`: one run again.
 
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-use sim::{Options, TraceMode};
+use clap::{Args, ValueEnum};
+use sim::{Options, Plan, TraceMode};
 
 use super::ending::Ending;
 use super::execute::{ending_of, execute};
 use super::failure::{Failure, seconds};
+use super::host;
 use super::seeds::parse_span;
 use super::subject::{Subject, bug_named, write_text};
 use super::table::grouped;
@@ -27,11 +29,23 @@ pub struct ReplayArguments {
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Stop at this time of the world, without the recovery.
-    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "layer")]
     until: Option<Duration>,
     /// Break something on purpose. A plan's own bug is not taken unless it is named.
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
+    /// Where to run it.
+    #[arg(long, value_enum, default_value_t = Layer::Des)]
+    layer: Layer,
+}
+
+/// What surrounds the machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Layer {
+    /// The discrete-event world of this program.
+    Des,
+    /// The whole daemon on simulated hosts, by `cargo test --test turmoil`; it refuses plans with what it has not.
+    Turmoil,
 }
 
 /// Runs one seed or plan and tells what came of it, on the error stream, so that a trace can go to the other.
@@ -44,6 +58,9 @@ pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
     let plan = subject.plan()?;
     if let Some(path) = &arguments.plan {
         write_text(path, &plan.to_text())?;
+    }
+    if arguments.layer == Layer::Turmoil {
+        return in_turmoil(arguments, &subject, &plan);
     }
     let trace = if arguments.trace.is_some() {
         TraceMode::Lines
@@ -77,5 +94,38 @@ pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
         seconds(outcome.simulated_ns),
         outcome.trace_hash
     );
+    Ok(ending)
+}
+
+fn in_turmoil(arguments: &ReplayArguments, subject: &Subject, plan: &Plan) -> Result<Ending, UsageError> {
+    let path = match subject {
+        Subject::File(path) => fs::canonicalize(path).map_err(|error| UsageError::File {
+            path: path.clone(),
+            error,
+        })?,
+        Subject::Seed(seed) => {
+            let path = std::env::temp_dir().join(format!("sim-{seed}.plan"));
+            write_text(&path, &plan.to_text())?;
+            path
+        }
+    };
+    let text = host::in_turmoil(&path, arguments.bug.as_deref())
+        .map_err(|error| UsageError::Child(format!("cargo test: {error}")))?;
+    if let Some(path) = &arguments.trace {
+        write_text(path, &text)?;
+    }
+    let verdict = text.lines().find_map(|line| line.strip_prefix("verdict "));
+    let verdict = verdict.ok_or_else(|| UsageError::Child("tests/turmoil gave no verdict".to_owned()))?;
+    let (word, why) = verdict.split_once(' ').unwrap_or((verdict, ""));
+    let ending = match word {
+        "clean" => Ending::Clean,
+        "safety" => Ending::Safety,
+        "liveness" => Ending::Liveness,
+        _ => return Err(UsageError::Child(format!("{} is {verdict}", subject.title()))),
+    };
+    match ending {
+        Ending::Clean => eprintln!("{} breaks nothing", subject.title()),
+        _ => eprintln!("{}: {word}: {why}", subject.title()),
+    }
     Ok(ending)
 }

@@ -121,7 +121,7 @@ fn in_turmoil(arguments: &ReplayArguments, subject: &Subject, plan: &Plan) -> Re
         "clean" => Ending::Clean,
         "safety" => Ending::Safety,
         "liveness" => Ending::Liveness,
-        _ => return Err(UsageError::Child(format!("{} is {verdict}", subject.title()))),
+        _ => return Err(UsageError::NotInThisLayer(why.to_owned())),
     };
     match ending {
         Ending::Clean => eprintln!("{} breaks nothing", subject.title()),

@@ -35,6 +35,8 @@ pub enum UsageError {
     Endless(SeedRange),
     /// The seed or plan does not fail, so there is nothing to cut down.
     DoesNotFail(String),
+    /// The plan has what the layer has not.
+    NotInThisLayer(String),
     /// This program could not be started once more, or said what it never says.
     Child(String),
 }
@@ -58,6 +60,7 @@ impl fmt::Display for UsageError {
             UsageError::DoesNotFail(subject) => {
                 write!(f, "{subject} breaks nothing, so nothing can be cut down")
             }
+            UsageError::NotInThisLayer(what) => write!(f, "not possible in this layer: {what}"),
             UsageError::Child(what) => write!(f, "the check in another process did not work: {what}"),
         }
     }

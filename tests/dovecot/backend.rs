@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::instance::{Instance, MAIL_UID};
 use crate::net::backend_ip;
+use crate::sessions_in_logs::LOGOUT_FORMAT;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "secret";
@@ -16,6 +17,8 @@ pub fn start(site: &Path, number: usize) -> Instance {
     let settings = format!(
         "mail_location = maildir:{mail}/%u
 mail_max_userip_connections = 0
+imap_logout_format = {LOGOUT_FORMAT}
+pop3_logout_format = {LOGOUT_FORMAT}
 passdb {{
   driver = static
   args = password={PASSWORD}

@@ -2,12 +2,12 @@
 //!
 //! `truth` looks once a second and may miss a short moment; logs don't.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-/// How far apart the lines of two processes may be written that tell of the same moment, in microseconds.
-const ORDER_US_MAX: u64 = 1_000_000;
+/// What the backends' mail processes say at the end of a session; see `sessions`.
+pub const LOGOUT_FORMAT: &str = "session=<%{session}>";
 
 /// Where a session was, and from when to when, in microseconds of the system's clock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,39 +44,36 @@ pub fn read(logs: &[PathBuf]) -> Told {
     }
 }
 
-/// `... imap-login: Info: Login: user=<anna>, ..., mpid=17, ...` and `... imap(anna)<17><...>: Info: Disconnected: ...`
-/// (or `Logged out`).
+/// `... imap-login: Info: Login: user=<anna>, ..., session=<x>` and
+/// `... imap(anna)<17><x>: Info: Disconnected: ... session=<x> ...` (or `Logged out`). The end of a session is known by
+/// what [`LOGOUT_FORMAT`] writes into the text: of many processes that end at once Dovecot's log process sometimes leaves
+/// out who they are, and writes `imap: Info: ...`.
 fn sessions(log: &str, backend: usize) -> Vec<(String, Session)> {
-    let mut open: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    let mut open: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
     // Two processes write one log: a mail process whose client is gone at once may be faster than the login process
     // that has just handed over to it.
-    let mut ended: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    let mut ended: BTreeSet<&str> = BTreeSet::new();
     let mut found = Vec::new();
     for line in log.lines() {
         let Some((time, rest)) = line.split_once(' ') else {
             continue;
         };
-        let Some(at) = time.replace('.', "").parse().ok() else {
+        let Some(at) = time.replace('.', "").parse::<u64>().ok() else {
+            continue;
+        };
+        let Some(session) = between(rest, "session=<", ">") else {
             continue;
         };
         if let Some((_, login)) = rest.split_once("-login: Info: Login: user=<") {
-            let Some((user, login)) = login.split_once('>') else {
+            let Some((user, _)) = login.split_once('>') else {
                 continue;
             };
-            let Some(pid) = between(login, "mpid=", ",") else {
-                continue;
-            };
-            let known = (user.to_owned(), pid);
-            if ended.remove(&known).is_none_or(|end| at - end > ORDER_US_MAX) {
-                open.insert(known, at);
+            if !ended.remove(session) {
+                open.insert(session, (user, at));
             }
         } else if rest.contains(": Info: Disconnected") || rest.contains(": Info: Logged out") {
-            let (Some(user), Some(pid)) = (between(rest, "(", ")"), between(rest, ")<", ">")) else {
-                continue;
-            };
-            let known = (user.to_owned(), pid);
-            let Some(begin) = open.remove(&known) else {
-                ended.insert(known, at);
+            let Some((user, begin)) = open.remove(session) else {
+                ended.insert(session);
                 continue;
             };
             let session = Session {
@@ -87,17 +84,15 @@ fn sessions(log: &str, backend: usize) -> Vec<(String, Session)> {
             found.push((user.to_owned(), session));
         }
     }
-    let stands = |((user, _), begin)| {
-        (
-            user,
-            Session {
-                begin,
-                end: u64::MAX,
-                backend,
-            },
-        )
+    let stands = |(user, begin): (&str, u64)| {
+        let session = Session {
+            begin,
+            end: u64::MAX,
+            backend,
+        };
+        (user.to_owned(), session)
     };
-    found.extend(open.into_iter().map(stands));
+    found.extend(open.into_values().map(stands));
     found
 }
 

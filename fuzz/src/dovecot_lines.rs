@@ -60,7 +60,7 @@ fn heard<'a>(
     portions: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, LineTooLong> {
     let (replies, _answers) = Replies::new();
-    let limits = WaitLimits { lines: 4, bytes: 400 };
+    let limits = WaitLimits { lines: 4, bytes: 400, ..WaitLimits::default() };
     let mut completer = Completer::new(rule.clone(), limits, replies);
     let (mut out, mut late) = (Vec::new(), Vec::new());
     for portion in portions {
@@ -79,12 +79,12 @@ fn heard<'a>(
                         _ => Some(backend()),
                     };
                 }
-                completer.answered(batch, Instant::ORIGIN, &mut out);
+                completer.answered(batch, Duration::ZERO, Instant::ORIGIN, &mut out);
             }
         }
     }
     for id in late {
-        completer.late(id, &backend(), &mut out);
+        completer.late(id, &backend(), Duration::ZERO, &mut out);
     }
     assert_eq!(completer.next_wakeup(), None, "every line was answered");
     Ok(out)

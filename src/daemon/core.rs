@@ -49,6 +49,8 @@ pub(super) struct Core<W: World> {
     pub commands: BTreeMap<u64, oneshot::Sender<Result<Epoch, CommandError>>>,
     pub next_command: u64,
     pub out: Vec<Output>,
+    /// When it was last found that there is something to do; whatever is decided now is true since then.
+    pub turn: Instant,
     pub journal_retry: Option<Instant>,
     pub told_guard: Option<LeaseNote>,
     pub guard: Option<UnboundedSender<LeaseNote>>,
@@ -76,7 +78,9 @@ impl<W: World> Core<W> {
                 return ended;
             }
             self.flush();
-            match self.next(&mut inlets, &mut requests).await {
+            let next = self.next(&mut inlets, &mut requests).await;
+            self.turn = self.now();
+            match next {
                 Next::Due => self.tick(),
                 Next::Saved(Saved::Durable(number)) => self.handle(Input::Saved { number }),
                 Next::Saved(Saved::Failed) => self.handle(Input::SaveFailed { is_replaced: false }),
@@ -250,8 +254,7 @@ impl<W: World> Core<W> {
     }
 
     fn flush(&mut self) {
-        let now = self.now();
-        self.journal.flush(self.director.holds(), now);
+        self.journal.flush(self.director.holds(), self.turn);
         self.tell_guard();
     }
 

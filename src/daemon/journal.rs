@@ -11,16 +11,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{error, info};
 
 use super::saver::Saved;
-use crate::director::{Holds, Journalled, RefuseReason};
+use crate::director::{Holds, Journalled};
 use crate::dovecot::{Answer, Batch, Replies};
 use crate::topology::{BackendId, TagId, UserId, UserKey};
-use crate::world::{Clock, Instant, Storage, World};
+use crate::world::{Instant, Storage, World};
 
 /// The journal's name in the state folder.
 pub const JOURNAL: &str = "holds";
@@ -180,26 +179,11 @@ pub(super) enum Delivery {
 }
 
 impl Delivery {
-    pub fn deliver(self) {
+    /// `decided` is when the answers were true.
+    pub fn deliver(self, decided: Instant) {
         match self {
-            Delivery::Batch(batch) => batch.give_back(),
-            Delivery::Late { replies, id, answer } => replies.late(id, answer),
-        }
-    }
-
-    /// Delivers refusals in the place of backends, which may be the wrong ones by now.
-    fn deliver_too_late(self, waited: Duration) {
-        let stale = || Answer::Refused(RefuseReason::Stale { waited });
-        match self {
-            Delivery::Batch(mut batch) => {
-                for asked in &mut batch.asked {
-                    if matches!(asked.answer, Some(Answer::Backend(_))) {
-                        asked.answer = Some(stale());
-                    }
-                }
-                batch.give_back();
-            }
-            Delivery::Late { replies, id, .. } => replies.late(id, stale()),
+            Delivery::Batch(batch) => batch.give_back(decided),
+            Delivery::Late { replies, id, answer } => replies.late(id, answer, decided),
         }
     }
 }
@@ -242,26 +226,27 @@ impl Journal {
         self.written = entries;
     }
 
-    /// Hands over what has gathered. Answers that promise nothing new leave at once, unless what they promise is still
-    /// being written.
-    pub fn flush(&mut self, holds: &Holds, now: Instant) {
+    /// Hands over what has gathered since `turn`, when no answer had been decided. Answers that promise nothing new leave
+    /// at once, unless what they promise is still being written.
+    pub fn flush(&mut self, holds: &Holds, turn: Instant) {
         let is_whole = self.written > SLACK + 2 * holds.len();
         if self.entries.is_empty() && !is_whole {
             if self.deliveries.is_empty() {
                 return;
             }
             if self.under_way.load(Ordering::Acquire) == 0 {
-                self.deliveries.drain(..).for_each(Delivery::deliver);
+                let deliveries = self.deliveries.drain(..);
+                deliveries.for_each(|delivery| delivery.deliver(turn));
                 return;
             }
         }
         if is_whole {
-            self.write_whole(holds, now);
+            self.write_whole(holds, turn);
             return;
         }
         self.written += self.entries.count;
         let entries = std::mem::take(&mut self.entries);
-        self.hand_over(entries, false, now);
+        self.hand_over(entries, false, turn);
     }
 
     /// Writes the journal anew.
@@ -292,8 +277,6 @@ pub(super) struct Writer {
     pub under_way: Arc<AtomicUsize>,
     /// Where to tell when the journal had to be emptied.
     pub told: UnboundedSender<Saved>,
-    /// An answer that comes later may meet a login process whose user has been kicked meanwhile.
-    pub answer_within: Duration,
 }
 
 /// Writes what comes, and lets the answers go.
@@ -302,7 +285,6 @@ pub(super) async fn write<W: World>(world: W, writer: Writer) {
         mut writings,
         under_way,
         told,
-        answer_within,
     } = writer;
     let storage = world.storage();
     let mut is_broken = false;
@@ -336,13 +318,8 @@ pub(super) async fn write<W: World>(world: W, writer: Writer) {
                 }
             }
         }
-        let waited = world.clock().now().since(writing.since);
         for delivery in writing.deliveries {
-            if waited <= answer_within {
-                delivery.deliver();
-            } else {
-                delivery.deliver_too_late(waited);
-            }
+            delivery.deliver(writing.since);
         }
         under_way.fetch_sub(1, Ordering::AcqRel);
     }

@@ -112,8 +112,6 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         writings: to_write,
         under_way: Arc::clone(&under_way),
         told: save_told,
-        // The other half is for the way to the login process.
-        answer_within: settings.kick_delay / 2,
     };
     tasks.push(world.spawn("journal", journal::write(world.clone(), writer)));
 
@@ -130,6 +128,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         commands: BTreeMap::new(),
         next_command: 0,
         out,
+        turn: now,
         journal_retry: None,
         told_guard: None,
         guard: settings.guard.clone(),
@@ -239,6 +238,11 @@ async fn open_door<W: World>(
     let (world, desk) = (world.clone(), desk.clone());
     let master_user_separator = settings.master_user_separator;
     let marks_hash = settings.marks_hash();
+    let limits = WaitLimits {
+        // The other half is for the way to the login process.
+        answer_age: settings.kick_delay / 2,
+        ..WaitLimits::default()
+    };
     let relay = |listen: &Listen, auth: &Address, completes, processes| RelaySettings {
         listen: listen.clone(),
         auth: auth.clone(),
@@ -248,7 +252,7 @@ async fn open_door<W: World>(
             marks_hash,
         },
         connections_max: CONNECTIONS_MAX,
-        limits: WaitLimits::default(),
+        limits,
         processes,
     };
     match door {
@@ -269,7 +273,7 @@ async fn open_door<W: World>(
                 master_user_separator,
                 marks_hash,
                 connections_max: CONNECTIONS_MAX,
-                limits: WaitLimits::default(),
+                limits,
             };
             open_authreply(world, desk, settings).await
         }

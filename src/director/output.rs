@@ -110,8 +110,8 @@ pub enum RefuseReason {
         /// How long the login waited.
         waited: Duration,
     },
-    /// The answer was ready but could not leave in time, because the state folder was slow; meanwhile the user may have
-    /// been moved. He is held as if it had left.
+    /// The answer was ready but could not leave in time, because the state folder or the process was slow; meanwhile the
+    /// user may have been moved. He is held as if it had left.
     Stale {
         /// How long the answer waited.
         waited: Duration,
@@ -145,7 +145,7 @@ impl fmt::Display for RefuseReason {
             }
             RefuseReason::Stale { waited } => write!(
                 f,
-                "the answer waited {} ms for the state folder, too long to be sure of it",
+                "the answer waited {} ms for the state folder or this process, too long to be sure of it",
                 waited.as_millis()
             ),
             RefuseReason::TooMany { what, limit } => write!(f, "too many {what}, the limit is {limit}"),

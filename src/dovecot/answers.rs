@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, warn};
 
-use super::broken::{Broken, write_all};
-use super::{Answered, Completer, Counters, Desk, Replies, Rule, Taken, WaitLimits};
+use super::broken::{Broken, write_all_within};
+use super::{Answer, Answered, Completer, Counters, Desk, Replies, Rule, Taken, WaitLimits};
 use crate::world::{Address, Clock, Instant, World, deadline, select};
 
 /// The desk gives batches back at once; after so long its process is in a bad way.
@@ -33,8 +33,11 @@ pub(super) struct Shared<W, D> {
 pub(super) struct Answers<W, D> {
     shared: Shared<W, D>,
     completer: Completer,
+    answer_age: Duration,
     from_desk: UnboundedReceiver<Answered>,
     out: Vec<u8>,
+    /// Until when the answers in `out` are sure to be true.
+    out_within: Option<Instant>,
     /// Told once, when the first line was completed.
     on_first_lookup: Option<OnFirstLookup>,
 }
@@ -73,6 +76,8 @@ impl<W: World, D: Desk> Answers<W, D> {
             completer: Completer::new(rule, limits, replies),
             from_desk,
             out: Vec::new(),
+            out_within: None,
+            answer_age: limits.answer_age,
             on_first_lookup: None,
         }
     }
@@ -98,16 +103,10 @@ impl<W: World, D: Desk> Answers<W, D> {
         mut writing: impl AsyncWrite + Unpin,
     ) -> Result<(), Broken> {
         loop {
-            self.take().await?;
-            self.count();
-            let clock = self.shared.world.clock();
-            if !write_all(clock, "client", &mut writing, &self.out).await? {
+            if !self.take(&mut writing).await? || !self.write(&mut writing).await? {
                 return Ok(());
             }
-            if self.out.capacity() > OUT_BYTES_KEPT {
-                self.out = Vec::new();
-            }
-            self.out.clear();
+            let clock = self.shared.world.clock();
             let wakeup = self.completer.next_wakeup();
             let from_desk = &mut self.from_desk;
             select! {
@@ -122,14 +121,14 @@ impl<W: World, D: Desk> Answers<W, D> {
         }
     }
 
-    /// Brings the lines that were read to the desk and back.
-    async fn take(&mut self) -> Result<(), Broken> {
+    /// Brings the lines that were read to the desk and back; false when the client has gone.
+    async fn take(&mut self, writing: &mut (impl AsyncWrite + Unpin)) -> Result<bool, Broken> {
         let desk = &self.shared.desk;
         let batch = match self.completer.take_lines(|name| desk.key(name))? {
-            Taken::Nothing => return Ok(()),
+            Taken::Nothing => return Ok(true),
             Taken::Lines => {
                 self.completer.pass(&mut self.out);
-                return Ok(());
+                return Ok(true);
             }
             Taken::Lookups(batch) => batch,
         };
@@ -137,15 +136,20 @@ impl<W: World, D: Desk> Answers<W, D> {
             process.processes.note(process.pid);
         }
         desk.ask(batch);
-        let clock = self.shared.world.clock();
-        let until = clock.now().plus(DESK_SILENCE_MAX);
+        let until = self.now().plus(DESK_SILENCE_MAX);
         loop {
+            // Nothing waits here for the desk: what stands in `out` grows old.
+            if !self.write(writing).await? {
+                return Ok(false);
+            }
+            let clock = self.shared.world.clock();
             match deadline(clock, until, self.from_desk.recv()).await {
-                Ok(Some(Answered::Batch(batch))) => {
-                    self.completer.answered(batch, clock.now(), &mut self.out);
-                    return Ok(());
+                Ok(Some(Answered::Batch { batch, decided })) => {
+                    let (now, age) = self.aged(decided);
+                    self.completer.answered(batch, age, now, &mut self.out);
+                    return Ok(true);
                 }
-                Ok(Some(Answered::Late { id, answer })) => self.completer.late(id, &answer, &mut self.out),
+                Ok(Some(Answered::Late { id, answer, decided })) => self.late_answer(id, &answer, decided),
                 Ok(None) | Err(_) => {
                     return Err(Broken::DeskSilent {
                         waited: DESK_SILENCE_MAX,
@@ -155,13 +159,46 @@ impl<W: World, D: Desk> Answers<W, D> {
         }
     }
 
+    fn late_answer(&mut self, id: u64, answer: &Answer, decided: Instant) {
+        let (_, age) = self.aged(decided);
+        self.completer.late(id, answer, age, &mut self.out);
+    }
+
+    /// Now, and how old an answer is that was true then and goes into `out`.
+    fn aged(&mut self, decided: Instant) -> (Instant, Duration) {
+        let now = self.now();
+        let age = now.since(decided);
+        if age <= self.answer_age {
+            let within = decided.plus(self.answer_age);
+            self.out_within = Some(self.out_within.map_or(within, |other| other.min(within)));
+        }
+        (now, age)
+    }
+
+    fn now(&self) -> Instant {
+        self.shared.world.clock().now()
+    }
+
+    /// Writes what there is; false when the client has gone.
+    async fn write(&mut self, writing: &mut (impl AsyncWrite + Unpin)) -> Result<bool, Broken> {
+        self.count();
+        let clock = self.shared.world.clock();
+        let is_there = write_all_within(self.out_within, clock, "client", writing, &self.out).await?;
+        if self.out.capacity() > OUT_BYTES_KEPT {
+            self.out = Vec::new();
+        }
+        self.out.clear();
+        self.out_within = None;
+        Ok(is_there)
+    }
+
     /// Writes a late answer, and all others that are there.
     fn late(&mut self, first: Option<Answered>) {
         let mut next = first;
         while let Some(answered) = next {
             match answered {
-                Answered::Late { id, answer } => self.completer.late(id, &answer, &mut self.out),
-                Answered::Batch(_) => debug!("{}: a batch came back twice", self.shared.door),
+                Answered::Late { id, answer, decided } => self.late_answer(id, &answer, decided),
+                Answered::Batch { .. } => debug!("{}: a batch came back twice", self.shared.door),
             }
             next = self.from_desk.try_recv().ok();
         }

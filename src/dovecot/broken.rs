@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::LineTooLong;
-use crate::world::{Clock, deadline};
+use crate::world::{Clock, Instant, deadline};
 
 /// A peer that takes nothing for so long while there is something for it is given up.
 pub(super) const STALL_MAX: Duration = Duration::from_secs(30);
@@ -20,6 +20,11 @@ pub(super) enum Broken {
     LineTooLong(LineTooLong),
     /// A peer does not read what is sent to it.
     Stalled {
+        /// Which one.
+        peer: &'static str,
+    },
+    /// A peer did not read an answer while that was sure to be true.
+    ReadLate {
         /// Which one.
         peer: &'static str,
     },
@@ -44,6 +49,10 @@ impl fmt::Display for Broken {
             Broken::Stalled { peer } => {
                 write!(f, "the {peer} has read nothing for {} s", STALL_MAX.as_secs())
             }
+            Broken::ReadLate { peer } => write!(
+                f,
+                "the {peer} reads so slowly that an answer to it grew too old to be sure of"
+            ),
             Broken::DeskSilent { waited } => {
                 write!(f, "the director did not answer within {} s", waited.as_secs())
             }
@@ -79,13 +88,33 @@ pub(super) async fn write_all<C: Clock, S: AsyncWrite + Unpin>(
     writing: &mut S,
     bytes: &[u8],
 ) -> Result<bool, Broken> {
+    write_all_within(None, clock, peer, writing, bytes).await
+}
+
+/// As [`write_all`]; what is not written by then must not be written any more.
+///
+/// # Errors
+/// As there, and when the peer does not take everything in time.
+pub(super) async fn write_all_within<C: Clock, S: AsyncWrite + Unpin>(
+    within: Option<Instant>,
+    clock: &C,
+    peer: &'static str,
+    writing: &mut S,
+    bytes: &[u8],
+) -> Result<bool, Broken> {
     let mut rest = bytes;
     while !rest.is_empty() {
-        let until = clock.now().plus(STALL_MAX);
+        let now = clock.now();
+        if within.is_some_and(|within| within < now) {
+            return Err(Broken::ReadLate { peer });
+        }
+        let stalled_at = now.plus(STALL_MAX);
+        let until = within.map_or(stalled_at, |within| within.min(stalled_at));
         match deadline(clock, until, writing.write(rest)).await {
             Ok(Ok(0)) => return Ok(false),
             Ok(Ok(written)) => rest = &rest[written..],
             Ok(Err(error)) => return Broken::from_socket(error).map(|()| false),
+            Err(_) if until < stalled_at => return Err(Broken::ReadLate { peer }),
             Err(_) => return Err(Broken::Stalled { peer }),
         }
     }
@@ -129,6 +158,12 @@ mod tests {
             let stalled = write_all(&Rushing, "client", &mut writing, b"9").await;
             let error = stalled.expect_err("there is no room");
             assert_eq!(error.to_string(), "the client has read nothing for 30 s");
+            let within = Some(Rushing.now().plus(Duration::from_secs(1)));
+            let late = write_all_within(within, &Rushing, "client", &mut writing, b"9").await;
+            assert!(
+                matches!(late, Err(Broken::ReadLate { peer: "client" })),
+                "{late:?}"
+            );
         });
     }
 

@@ -38,13 +38,17 @@ const CHUNK_BYTES_MIN: usize = 4_096;
 /// The largest read of a busy connection, in bytes.
 const CHUNK_BYTES_MAX: usize = 65_536;
 
-/// How much one connection may keep aside for late answers. What exceeds it fails at once.
+/// How much one connection may keep aside for late answers, and how late these may be. What exceeds it fails at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitLimits {
     /// Lines.
     pub lines: usize,
     /// Bytes of these lines.
     pub bytes: usize,
+    /// From when an answer was true until it is written. Must leave some of `director_user_kick_delay` for the way to
+    /// the login process: a user who is moved meanwhile is kicked twice, that long apart, and a login that is told of
+    /// the former backend after the second kick would split him.
+    pub answer_age: Duration,
 }
 
 impl Default for WaitLimits {
@@ -52,6 +56,7 @@ impl Default for WaitLimits {
         WaitLimits {
             lines: 4_096,
             bytes: 2 << 20,
+            answer_age: Duration::from_secs(1),
         }
     }
 }
@@ -259,8 +264,9 @@ impl Completer {
         self.keep_rest();
     }
 
-    /// Writes the lines of a batch that has come back; those still open are kept aside.
-    pub fn answered(&mut self, batch: Batch, now: Instant, out: &mut Vec<u8>) {
+    /// Writes the lines of a batch that has come back; those still open are kept aside. `age` is the time since its
+    /// answers were true.
+    pub fn answered(&mut self, batch: Batch, age: Duration, now: Instant, out: &mut Vec<u8>) {
         assert_eq!(
             batch.asked.len(),
             self.lines.len(),
@@ -274,7 +280,7 @@ impl Completer {
             let text = &batch.bytes[line.text.clone()];
             match &asked.answer {
                 Some(answer) => {
-                    self.complete(text, &line.ending, answer, || batch.name(asked), out);
+                    self.complete(text, &line.ending, (answer, age), || batch.name(asked), out);
                 }
                 None => self.keep_aside(text, line, asked.id, batch.name(asked), now, out),
             }
@@ -288,11 +294,12 @@ impl Completer {
         self.keep_rest();
     }
 
-    /// Writes a line that was kept aside. An answer to none of them changes nothing.
-    pub fn late(&mut self, id: u64, answer: &Answer, out: &mut Vec<u8>) {
+    /// Writes a line that was kept aside. An answer to none of them changes nothing. `age` is the time since the answer
+    /// was true.
+    pub fn late(&mut self, id: u64, answer: &Answer, age: Duration, out: &mut Vec<u8>) {
         if let Some(line) = self.waiting.remove(&id) {
             self.waiting_bytes -= line.text.len();
-            self.complete(&line.text, &line.ending, answer, || &line.user, out);
+            self.complete(&line.text, &line.ending, (answer, age), || &line.user, out);
         }
     }
 
@@ -385,12 +392,16 @@ impl Completer {
         &mut self,
         text: &[u8],
         ending: &Ending,
-        answer: &Answer,
+        (answer, age): (&Answer, Duration),
         user: impl FnOnce() -> &'a str,
         out: &mut Vec<u8>,
     ) {
         let place = match answer {
-            Answer::Backend(place) => place,
+            Answer::Backend(place) if age <= self.limits.answer_age => place,
+            Answer::Backend(_) => {
+                let stale = RefuseReason::Stale { waited: age };
+                return self.fail(text, ending, FailureReason::Refused(stale), user(), out);
+            }
             Answer::Refused(reason) => {
                 return self.fail(text, ending, FailureReason::Refused(*reason), user(), out);
             }

@@ -93,11 +93,12 @@ impl Batch {
         self.replies.clone()
     }
 
-    /// Brings the batch, answered as far as possible, back to its door; drops it when the door is gone.
-    pub fn give_back(self) {
+    /// Brings the batch, answered as far as possible, back to its door; drops it when the door is gone. `decided` is
+    /// when its answers were true.
+    pub fn give_back(self, decided: Instant) {
         let replies = self.replies.clone();
         // A connection that ended meanwhile wants no answer.
-        let _ = replies.to_door.send(Answered::Batch(self));
+        let _ = replies.to_door.send(Answered::Batch { batch: self, decided });
     }
 
     fn text(&self, range: &Range<u32>) -> &str {
@@ -110,13 +111,20 @@ impl Batch {
 #[derive(Debug)]
 pub enum Answered {
     /// The batch that it handed over.
-    Batch(Batch),
+    Batch {
+        /// With its answers.
+        batch: Batch,
+        /// When they were true.
+        decided: Instant,
+    },
     /// The answer to a lookup that was left open.
     Late {
         /// The door's name for the lookup.
         id: u64,
         /// Its answer.
         answer: Answer,
+        /// When that was true.
+        decided: Instant,
     },
 }
 
@@ -133,9 +141,10 @@ impl Replies {
         (Replies { to_door }, answers)
     }
 
-    /// Answers a lookup that was left open. An answer that nobody waits for any more is dropped.
-    pub fn late(&self, id: u64, answer: Answer) {
+    /// Answers a lookup that was left open; `decided` is when the answer was true. An answer that nobody waits for any
+    /// more is dropped.
+    pub fn late(&self, id: u64, answer: Answer, decided: Instant) {
         // A connection that ended meanwhile wants no answer.
-        let _ = self.to_door.send(Answered::Late { id, answer });
+        let _ = self.to_door.send(Answered::Late { id, answer, decided });
     }
 }

@@ -23,7 +23,7 @@ async fn open(rig: &Rig, desk: StubDesk) -> Door {
 #[test]
 fn captured_dialogue_is_answered_as_by_dovecots_director() {
     run("authreply_dialogue", |rig| async move {
-        let _door = open(&rig, StubDesk::default()).await;
+        let _door = open(&rig, rig.desk()).await;
         let mut client = rig.connect("authreply").await;
         client.hears(SERVER).await;
         client.say(CLIENT).await;
@@ -59,7 +59,7 @@ fn captured_dialogue_is_answered_as_by_dovecots_director() {
 #[test]
 fn lines_sent_with_the_greeting_are_answered_and_a_late_one_holds_nobody_up() {
     run("authreply_at_once", |rig| async move {
-        let desk = StubDesk::default();
+        let desk = rig.desk();
         let _door = open(&rig, desk.clone()).await;
         let mut client = rig.connect("authreply").await;
         client
@@ -83,7 +83,7 @@ fn lines_sent_with_the_greeting_are_answered_and_a_late_one_holds_nobody_up() {
 #[test]
 fn strangers_are_closed() {
     run("authreply_strangers", |rig| async move {
-        let door = open(&rig, StubDesk::default()).await;
+        let door = open(&rig, rig.desk()).await;
         for stranger in [
             "VERSION\tdirector-authreply-client\t2\t0\n",
             "VERSION\tauth\t1\t0\n",

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use maildirector::dovecot::{NotifySettings, open_notify_fifo, open_notify_socket};
 
-use super::support::{Rig, StubDesk, run};
+use super::support::{Rig, run};
 
 fn settings(rig: &Rig) -> NotifySettings {
     NotifySettings {
@@ -18,7 +18,7 @@ fn settings(rig: &Rig) -> NotifySettings {
 #[test]
 fn pipe_takes_names_of_many_writers_one_after_the_other() {
     run("notify_fifo", |rig| async move {
-        let desk = StubDesk::default();
+        let desk = rig.desk();
         let opened = open_notify_fifo(rig.world.clone(), desk.clone(), settings(&rig)).await;
         let door = opened.expect("the pipe opens");
         for name in ["alice", "bob@example.com", "carl"] {
@@ -48,7 +48,7 @@ fn pipe_takes_names_of_many_writers_one_after_the_other() {
 #[test]
 fn socket_takes_names_too() {
     run("notify_socket", |rig| async move {
-        let desk = StubDesk::default();
+        let desk = rig.desk();
         let opened = open_notify_socket(rig.world.clone(), desk.clone(), settings(&rig)).await;
         let door = opened.expect("the socket opens");
         let mut client = rig.connect("proxy-notify").await;

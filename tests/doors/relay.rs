@@ -5,7 +5,7 @@ use std::time::Duration;
 use maildirector::dovecot::{
     Completes, Door, LINE_BYTES_MAX, MarksHash, Processes, RelaySettings, Rule, WaitLimits, open_relay,
 };
-use maildirector::world::{World, sleep};
+use maildirector::world::{Clock, World, sleep};
 
 use super::support::{Rig, StubDesk, run};
 
@@ -37,7 +37,7 @@ async fn open(rig: &Rig, desk: &StubDesk) -> Door {
 fn captured_login_dialogue_passes_as_through_dovecots_director() {
     run("login_dialogue", |rig| async move {
         let server = rig.serve("auth").await;
-        let door = open(&rig, &StubDesk::default()).await;
+        let door = open(&rig, &rig.desk()).await;
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;
         auth.say(GREETING).await;
@@ -64,12 +64,7 @@ fn captured_login_dialogue_passes_as_through_dovecots_director() {
 fn captured_userdb_dialogue_passes_as_through_dovecots_director() {
     run("userdb_dialogue", |rig| async move {
         let server = rig.serve("auth").await;
-        let opened = open_relay(
-            rig.world.clone(),
-            StubDesk::default(),
-            settings(&rig, Completes::Pass),
-        )
-        .await;
+        let opened = open_relay(rig.world.clone(), rig.desk(), settings(&rig, Completes::Pass)).await;
         let _door = opened.expect("the door opens");
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;
@@ -96,7 +91,7 @@ fn captured_userdb_dialogue_passes_as_through_dovecots_director() {
 fn client_of_dovecot_2_4_may_speak_before_the_mechanisms_are_listed() {
     run("handshake_2_4", |rig| async move {
         let server = rig.serve("auth").await;
-        let _door = open(&rig, &StubDesk::default()).await;
+        let _door = open(&rig, &rig.desk()).await;
         let mut client = rig.connect("director").await;
         client.say("VERSION\t1\t4\nCPID\t14677\n").await;
         let mut auth = server.accept().await;
@@ -112,7 +107,7 @@ fn client_of_dovecot_2_4_may_speak_before_the_mechanisms_are_listed() {
 #[test]
 fn client_is_closed_while_there_is_no_auth_server_and_served_when_it_is_back() {
     run("auth_missing", |rig| async move {
-        let door = open(&rig, &StubDesk::default()).await;
+        let door = open(&rig, &rig.desk()).await;
         rig.connect("director").await.is_closed().await;
         let server = rig.serve("auth").await;
         let mut client = rig.connect("director").await;
@@ -138,7 +133,7 @@ fn client_is_closed_while_there_is_no_auth_server_and_served_when_it_is_back() {
 fn late_answers_come_in_any_order_and_hold_nobody_up() {
     run("late_answers", |rig| async move {
         let server = rig.serve("auth").await;
-        let desk = StubDesk::default();
+        let desk = rig.desk();
         let door = open(&rig, &desk).await;
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;
@@ -156,10 +151,33 @@ fn late_answers_come_in_any_order_and_hold_nobody_up() {
 }
 
 #[test]
+fn late_answer_waits_for_no_other_and_one_that_grew_old_names_no_backend() {
+    run("old_answer", |rig| async move {
+        let server = rig.serve("auth").await;
+        let desk = rig.desk();
+        let _door = open(&rig, &desk).await;
+        let mut client = rig.connect("director").await;
+        let mut auth = server.accept().await;
+        auth.say("OK\t1\tuser=late1\tproxy\nOK\t2\tuser=late2\tproxy\n")
+            .await;
+        rig.until("both wait", || desk.waits("late2")).await;
+        auth.say("OK\t3\tuser=slow\tproxy\n").await;
+        rig.until("the desk is busy", || desk.batches() == 2).await;
+        desk.answer_late("late1", "10.1.0.1");
+        client.hears(&format!("OK\t1\tuser=late1\tproxy{ADDED}1\n")).await;
+        let too_old = WaitLimits::default().answer_age + Duration::from_millis(1);
+        desk.give_back_slow(rig.world.clock().now().minus(too_old));
+        client.hears("FAIL\t3\tcode=temp_fail\n").await;
+        desk.answer_late("late2", "10.1.0.2");
+        client.hears(&format!("OK\t2\tuser=late2\tproxy{ADDED}2\n")).await;
+    });
+}
+
+#[test]
 fn client_that_vanishes_while_it_waits_harms_nobody() {
     run("client_vanishes", |rig| async move {
         let server = rig.serve("auth").await;
-        let desk = StubDesk::default();
+        let desk = rig.desk();
         let door = open(&rig, &desk).await;
         let client = rig.connect("director").await;
         let mut auth = server.accept().await;
@@ -181,7 +199,7 @@ fn client_that_vanishes_while_it_waits_harms_nobody() {
 fn garbage_half_lines_and_longest_lines_pass_byte_for_byte() {
     run("garbage", |rig| async move {
         let server = rig.serve("auth").await;
-        let _door = open(&rig, &StubDesk::default()).await;
+        let _door = open(&rig, &rig.desk()).await;
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;
         let mut bytes: Vec<u8> = (0..=255).collect();
@@ -205,7 +223,7 @@ fn garbage_half_lines_and_longest_lines_pass_byte_for_byte() {
 fn line_too_long_closes_both_sides() {
     run("line_too_long", |rig| async move {
         let server = rig.serve("auth").await;
-        let door = open(&rig, &StubDesk::default()).await;
+        let door = open(&rig, &rig.desk()).await;
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;
         auth.send(&[b'x'; LINE_BYTES_MAX + 1]).await;
@@ -219,7 +237,7 @@ fn line_too_long_closes_both_sides() {
 fn many_lookups_in_flight_share_batches_and_stay_in_order() {
     run("many_in_flight", |rig| async move {
         let server = rig.serve("auth").await;
-        let desk = StubDesk::default();
+        let desk = rig.desk();
         let _door = open(&rig, &desk).await;
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;
@@ -249,7 +267,7 @@ fn door_with_too_many_connections_turns_others_away() {
         let server = rig.serve("auth").await;
         let mut narrow = settings(&rig, Completes::Ok);
         narrow.connections_max = 1;
-        let opened = open_relay(rig.world.clone(), StubDesk::default(), narrow).await;
+        let opened = open_relay(rig.world.clone(), rig.desk(), narrow).await;
         let door = opened.expect("the door opens");
         let client = rig.connect("director").await;
         let _auth = server.accept().await;
@@ -268,7 +286,7 @@ fn door_with_too_many_connections_turns_others_away() {
 fn dropping_a_door_closes_its_connections() {
     run("door_dropped", |rig| async move {
         let server = rig.serve("auth").await;
-        let door = open(&rig, &StubDesk::default()).await;
+        let door = open(&rig, &rig.desk()).await;
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;
         drop(door);
@@ -284,7 +302,7 @@ fn processes_are_remembered_once_they_were_told_of_a_backend() {
         let processes = Processes::new(|_| true, false);
         let mut settings = settings(&rig, Completes::Ok);
         settings.processes = Some(processes.clone());
-        let opened = open_relay(rig.world.clone(), StubDesk::default(), settings).await;
+        let opened = open_relay(rig.world.clone(), rig.desk(), settings).await;
         let _door = opened.expect("the door opens");
         let mut client = rig.connect("director").await;
         let mut auth = server.accept().await;

@@ -48,6 +48,13 @@ impl Rig {
         Address::Unix(self.path(name))
     }
 
+    pub fn desk(&self) -> StubDesk {
+        StubDesk {
+            world: self.world.clone(),
+            state: Arc::default(),
+        }
+    }
+
     pub async fn connect(&self, name: &str) -> Peer {
         let socket = self.world.network().connect(&self.address(name), None).await;
         Peer::new(&self.world, socket.expect("somebody listens"))
@@ -169,16 +176,19 @@ impl Peer {
     }
 }
 
-/// A director: users called `late...` are answered when the test says so, `refused...` never get in, all others are at
+/// A director: users called `late...` are answered when the test says so, with a batch in which somebody is called
+/// `slow...` it does nothing until then, `refused...` never get in, all others are at
 /// the address that their name has in the table, or at 10.1.0.9.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct StubDesk {
+    world: RealWorld,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
 struct State {
     late: BTreeMap<String, (u64, Replies)>,
+    slow: Option<Batch>,
     refreshed: Vec<UserKey>,
     batches: usize,
 }
@@ -187,7 +197,13 @@ impl StubDesk {
     /// Answers a login that waits.
     pub fn answer_late(&self, name: &str, ip: &str) {
         let (id, replies) = self.state().late.remove(name).expect("asked for");
-        replies.late(id, at(ip));
+        replies.late(id, at(ip), self.world.clock().now());
+    }
+
+    /// Answers a batch that waits, as somebody who has been asleep since `decided`.
+    pub fn give_back_slow(&self, decided: Instant) {
+        let batch = self.state().slow.take().expect("asked for");
+        batch.give_back(decided);
     }
 
     pub fn waits(&self, name: &str) -> bool {
@@ -237,7 +253,15 @@ impl Desk for StubDesk {
             let answer = self.answer(batch.name(asked), batch.tag(asked), asked.id, batch.replies());
             batch.asked[at].answer = answer;
         }
-        batch.give_back();
+        if batch
+            .asked
+            .iter()
+            .any(|asked| batch.name(asked).starts_with("slow"))
+        {
+            self.state().slow = Some(batch);
+            return;
+        }
+        batch.give_back(self.world.clock().now());
     }
 
     fn refresh(&self, key: UserKey) {

@@ -51,7 +51,11 @@ fn passed<'a>(
     portions: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, LineTooLong> {
     let (replies, _answers) = Replies::new();
-    let limits = WaitLimits { lines: 3, bytes: 200 };
+    let limits = WaitLimits {
+        lines: 3,
+        bytes: 200,
+        ..WaitLimits::default()
+    };
     let mut completer = Completer::new(rule.clone(), limits, replies);
     let (mut out, mut late) = (Vec::new(), Vec::new());
     for portion in portions {
@@ -61,12 +65,12 @@ fn passed<'a>(
             Taken::Lines => completer.pass(&mut out),
             Taken::Lookups(mut batch) => {
                 answer(&mut batch, manner, &mut late);
-                completer.answered(batch, Instant::ORIGIN, &mut out);
+                completer.answered(batch, Duration::ZERO, Instant::ORIGIN, &mut out);
             }
         }
     }
     for id in late {
-        completer.late(id, &backend(), &mut out);
+        completer.late(id, &backend(), Duration::ZERO, &mut out);
     }
     assert_eq!(completer.next_wakeup(), None, "nothing is kept");
     Ok(out)

@@ -59,7 +59,8 @@ impl Bench {
             Taken::Lines => self.completer.pass(&mut out),
             Taken::Lookups(mut batch) => {
                 self.answer(&mut batch);
-                self.completer.answered(batch, Instant::ORIGIN, &mut out);
+                self.completer
+                    .answered(batch, Duration::ZERO, Instant::ORIGIN, &mut out);
             }
         }
         text(out)
@@ -81,7 +82,7 @@ impl Bench {
 
     fn late(&mut self, id: u64, answer: &Answer) -> String {
         let mut out = Vec::new();
-        self.completer.late(id, answer, &mut out);
+        self.completer.late(id, answer, Duration::ZERO, &mut out);
         text(out)
     }
 
@@ -226,7 +227,9 @@ fn escaped_and_broken_names_are_looked_up_as_they_are_meant() {
         .collect();
     assert_eq!(asked, [("a\tb", ""), ("caf\u{fffd}", ""), ("a", "\x01")]);
     let mut out = Vec::new();
-    bench.completer.late(1, &backend("10.1.0.1"), &mut out);
+    bench
+        .completer
+        .late(1, &backend("10.1.0.1"), Duration::ZERO, &mut out);
     assert_eq!(
         out,
         b"OK\t2\tuser=caf\xe9\tproxy\tproxy_refresh=450\thost=10.1.0.1\n"
@@ -249,6 +252,29 @@ fn refused_login_fails_for_now() {
     let failure = tally.failure.expect("told");
     assert_eq!(&*failure.user, "late");
     assert_eq!(failure.why, FailureReason::Refused(RefuseReason::UnknownTag));
+}
+
+#[test]
+fn answer_that_grew_old_on_its_way_names_no_backend() {
+    let limits = WaitLimits {
+        answer_age: Duration::from_millis(500),
+        ..WaitLimits::default()
+    };
+    let mut bench = Bench::with(Completes::Ok, MarksHash::Never, None, limits);
+    bench.feed(b"OK\t1\tuser=late\tproxy\nOK\t2\tuser=late\tproxy\n");
+    let (old, prompt) = (Duration::from_millis(501), Duration::from_millis(500));
+    let (first, second) = (bench.asked[0].0, bench.asked[1].0);
+    let mut out = Vec::new();
+    bench.completer.late(first, &backend("10.1.0.1"), old, &mut out);
+    bench
+        .completer
+        .late(second, &backend("10.1.0.1"), prompt, &mut out);
+    assert_eq!(
+        text(out),
+        "FAIL\t1\tcode=temp_fail\nOK\t2\tuser=late\tproxy\tproxy_refresh=450\thost=10.1.0.1\n"
+    );
+    let why = bench.completer.take_tally().failure.expect("told").why;
+    assert_eq!(why, FailureReason::Refused(RefuseReason::Stale { waited: old }));
 }
 
 #[test]
@@ -290,7 +316,11 @@ fn late_answer_that_never_comes_is_a_failure() {
 
 #[test]
 fn what_exceeds_the_waiting_room_fails_at_once() {
-    let limits = WaitLimits { lines: 2, bytes: 60 };
+    let limits = WaitLimits {
+        lines: 2,
+        bytes: 60,
+        ..WaitLimits::default()
+    };
     let mut bench = Bench::with(Completes::Ok, MarksHash::Never, None, limits);
     assert_eq!(
         bench.feed(b"OK\t1\tuser=late\tproxy\nOK\t2\tuser=late\tproxy\n"),

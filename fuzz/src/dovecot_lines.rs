@@ -60,7 +60,11 @@ fn heard<'a>(
     portions: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, LineTooLong> {
     let (replies, _answers) = Replies::new();
-    let limits = WaitLimits { lines: 4, bytes: 400, ..WaitLimits::default() };
+    let limits = WaitLimits {
+        lines: 4,
+        bytes: 400,
+        ..WaitLimits::default()
+    };
     let mut completer = Completer::new(rule.clone(), limits, replies);
     let (mut out, mut late) = (Vec::new(), Vec::new());
     for portion in portions {

@@ -1,4 +1,4 @@
-//! The table of holds at a million users: memory, fill, login, new user, scan of an arc, sweep.
+//! The table of holds at a million users: memory, fill, login, new user, scan of an arc, sweep, restart.
 //!
 //! Prints first what a user costs: as the table computes it from its capacities, and as the process grows.
 #![expect(
@@ -11,8 +11,8 @@ use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant as WallInstant};
 
-use criterion::{Criterion, criterion_group};
-use maildirector::director::Holds;
+use criterion::{BatchSize, Criterion, criterion_group};
+use maildirector::director::{Gathered, Holds, Journalled};
 use maildirector::topology::{BackendId, TagId, UserId, UserKey};
 use maildirector::world::Instant;
 
@@ -208,10 +208,36 @@ fn walk(c: &mut Criterion) {
     });
 }
 
+fn gathered(names: &[String]) -> Gathered {
+    let mut gathered = Gathered::with_room(names.len());
+    for (name, number) in names.iter().zip(0..) {
+        gathered.held(Journalled {
+            user: user(number),
+            name,
+            backend: BackendId::from_index((number % u64::from(BACKENDS)) as u32),
+        });
+    }
+    gathered
+}
+
+fn restart(c: &mut Criterion) {
+    let names: Vec<String> = (0..USERS).map(name).collect();
+    c.bench_function("holds/gather_1000000", |b| {
+        b.iter_with_large_drop(|| gathered(&names));
+    });
+    c.bench_function("holds/table_of_1000000_gathered", |b| {
+        b.iter_batched(
+            || gathered(&names),
+            |gathered| Holds::of_gathered(gathered, usize::MAX, Instant::ORIGIN, |_, _| ()),
+            BatchSize::PerIteration,
+        );
+    });
+}
+
 criterion_group!(
     name = benches;
     config = Criterion::default().sample_size(20);
-    targets = login, come_and_go, walk
+    targets = login, come_and_go, walk, restart
 );
 
 fn main() {

@@ -9,7 +9,7 @@ use std::time::Instant as WallInstant;
 use criterion::{Criterion, criterion_group, criterion_main};
 use maildirector::agreement::{Boot, Rules, timing::TIMING_DEFAULT};
 use maildirector::director::{
-    CommandId, Director, Door, Input, Limits, LoginToken, Output, Policy, Settings, Start,
+    CommandId, Director, Door, Gathered, Input, Limits, LoginToken, Output, Policy, Settings, Start,
 };
 use maildirector::topology::{
     Change, HashFormat, Incarnation, Member, MemberId, NewBackend, Topology, TopologySeed, UserKey,
@@ -54,7 +54,7 @@ fn serving() -> (Director, Instant) {
         boot,
         entropy: 1,
         record: None,
-        journal: Vec::new(),
+        journal: Gathered::default(),
         is_bootstrap: false,
     };
     let mut now = Instant::from_nanos(1_000_000_000);

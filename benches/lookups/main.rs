@@ -4,17 +4,18 @@
 //! Dovecot's own director is installed it is measured in the same run, by the same client, and the ratio is printed.
 //! Then the director that holds all users is killed and started again: how long until it serves?
 //!
-//! `cargo bench --bench lookups`
+//! `cargo bench --bench lookups`, or only the last part: `cargo bench --bench lookups -- restart`
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "drives real processes, with threads of its own, in real time"
+    reason = "drives real processes, with threads and arguments of its own, in real time"
 )]
 
 mod client;
 mod dovecot;
 mod ours;
 mod process;
+mod restart;
 mod stub_auth;
 
 use std::path::Path;
@@ -48,13 +49,19 @@ struct Figures {
 
 fn main() {
     let scratch = Scratch::new("lookups");
+    if std::env::args().any(|argument| argument == "restart") {
+        let mut subject = ours::start(scratch.path()).expect("a ring of maildirectors");
+        Client::connect(&subject.socket).run(IN_FLIGHT, |done, _| done >= WARM_UP);
+        restart::report(scratch.path(), &mut subject);
+        return;
+    }
     let mut all = Vec::new();
     for start in [
         ours::start as fn(&Path) -> Result<Subject, String>,
         dovecot::start,
     ] {
         match start(scratch.path()) {
-            Ok(subject) => {
+            Ok(mut subject) => {
                 let figures = measure(&subject);
                 println!(
                     "{:<24} {:>9.0} lookups/s   {:>6.2} us CPU a lookup   {:>6.2} us on each other director",
@@ -62,12 +69,7 @@ fn main() {
                 );
                 all.push(figures);
                 if subject.name == ours::NAME {
-                    let (alone, serving) = ours::restart(scratch.path(), subject);
-                    println!(
-                        "killed with {USERS} users held and started again: answers status after {:.3} s, serves after {:.3} s",
-                        alone.as_secs_f64(),
-                        serving.as_secs_f64()
-                    );
+                    restart::report(scratch.path(), &mut subject);
                 }
             }
             Err(why) => println!("not measured: {why}"),

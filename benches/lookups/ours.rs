@@ -3,37 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::process::Killed;
 use super::{Subject, stub_auth};
 
 pub const NAME: &str = "maildirector";
 
-/// Kills the first director and starts it again; how long until it answers, and until it serves.
-#[expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "a benchmark times the real world"
-)]
-pub fn restart(scratch: &Path, mut subject: Subject) -> (Duration, Duration) {
-    drop(subject.processes.remove(0));
-    let started = std::time::Instant::now();
-    let child = run(&scratch.join("ours1/maildirector.toml")).expect("it started before");
-    subject.processes.push(Killed(child));
-    let mut answers = None;
-    loop {
-        let said = status(&scratch.join("ours1/state"));
-        if !said.is_empty() {
-            answers = answers.or(Some(started.elapsed()));
-        }
-        if said.contains("\"serving\"") || started.elapsed() > Duration::from_secs(60) {
-            return (answers.unwrap_or_default(), started.elapsed());
-        }
-    }
-}
-
-fn run(config: &Path) -> std::io::Result<std::process::Child> {
+/// Starts a member.
+pub fn run(config: &Path) -> std::io::Result<std::process::Child> {
     Command::new(env!("CARGO_BIN_EXE_maildirector"))
         .args(["run", "-c"])
         .arg(config)
@@ -80,7 +57,7 @@ pub fn start(scratch: &Path) -> Result<Subject, String> {
                 processes,
             });
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
     Err("the ring of maildirectors did not start within 10 s".to_owned())
 }

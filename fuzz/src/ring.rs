@@ -10,7 +10,7 @@ use std::time::Duration;
 use maildirector::agreement::timing::TIMING_DEFAULT;
 use maildirector::agreement::{Boot, Envelope, Record, Rules};
 use maildirector::director::{
-    CommandId, Director, Door, Input, Limits, LoginToken, Output, Policy, Settings, Start,
+    CommandId, Director, Door, Gathered, Input, Limits, LoginToken, Output, Policy, Settings, Start,
 };
 use maildirector::topology::{
     BackendId, Change, HashFormat, Incarnation, Member, MemberId, NewBackend, Topology, TopologySeed, UserId,
@@ -145,7 +145,7 @@ impl Ring {
             boot: Boot::from_bits(name),
             entropy: name,
             record: self.disks.get(&me).cloned(),
-            journal: Vec::new(),
+            journal: Gathered::default(),
             is_bootstrap: false,
         };
         let mut out = Vec::new();

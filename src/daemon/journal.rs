@@ -9,6 +9,8 @@
 //! it does not know everything. Holds that ended by themselves are not struck out; a later run holds their users
 //! once more for `user_expire`, which does no harm.
 
+mod reader;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,10 +18,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{error, info};
 
 use super::saver::Saved;
-use crate::director::{Holds, Journalled};
+use crate::director::Holds;
 use crate::dovecot::{Answer, Batch, Replies};
-use crate::topology::{BackendId, TagId, UserId, UserKey};
+use crate::topology::{BackendId, UserId};
 use crate::world::{Instant, Storage, World};
+
+pub use reader::journalled_keys;
+pub(super) use reader::{Left, Reader, keys};
 
 /// The journal's name in the state folder.
 pub const JOURNAL: &str = "holds";
@@ -30,78 +35,6 @@ const HELD: u8 = 1;
 const GONE: u8 = 2;
 /// A journal with this many entries more than twice the holds is written anew.
 const SLACK: usize = 50_000;
-
-/// What an earlier run left.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Left {
-    /// Whether it knew everybody whom it had admitted.
-    pub is_complete: bool,
-    /// The users whom it held, in the order of their keys.
-    pub holds: Vec<Journalled>,
-    /// How many entries it has.
-    pub entries: usize,
-    /// Whether its last byte belongs to a whole entry, so that more can be appended.
-    pub is_whole: bool,
-}
-
-/// What the bytes of a journal say. What comes behind an entry that is cut or damaged is lost with it: a power cut made
-/// it so, and with the machine all sessions have ended.
-pub(super) fn read(mut bytes: &[u8]) -> Left {
-    let mut left = Left::default();
-    // In order of arrival; sorting keeps that order for each user, so the last entry is the newest.
-    let mut told: Vec<(UserId, Option<Journalled>)> = Vec::new();
-    while let Some((entry, rest)) = next_entry(bytes) {
-        match entry {
-            [HEADING] => left.is_complete = left.entries == 0,
-            [HELD, fixed @ ..] => told.extend(held(fixed).map(|hold| (hold.user, Some(hold)))),
-            [GONE, fixed @ ..] => told.extend(user(fixed).map(|(user, _)| (user, None))),
-            _ => break,
-        }
-        bytes = rest;
-        left.entries += 1;
-    }
-    left.is_whole = bytes.is_empty();
-    told.sort_by_key(|(user, _)| *user);
-    let mut told = told.into_iter().peekable();
-    while let Some((user, hold)) = told.next() {
-        if told.peek().is_none_or(|(next, _)| *next != user) {
-            left.holds.extend(hold);
-        }
-    }
-    left
-}
-
-/// The keys of everybody whom these bytes of a journal hold.
-pub fn journalled_keys(bytes: &[u8]) -> Vec<UserKey> {
-    read(bytes).holds.iter().map(|hold| hold.user.key).collect()
-}
-
-fn next_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
-    let length = usize::from(u16::from_le_bytes([head[0], head[1]]));
-    let (entry, rest) = rest.split_at_checked(length)?;
-    (length > 0 && head[2..] == checksum(entry)).then_some((entry, rest))
-}
-
-fn held(fixed: &[u8]) -> Option<Journalled> {
-    let (user, rest) = user(fixed)?;
-    let (backend, name) = rest.split_first_chunk::<4>()?;
-    Some(Journalled {
-        user,
-        name: str::from_utf8(name).ok()?.into(),
-        backend: BackendId::from_index(u32::from_le_bytes(*backend)),
-    })
-}
-
-fn user(fixed: &[u8]) -> Option<(UserId, &[u8])> {
-    let (key, rest) = fixed.split_first_chunk::<8>()?;
-    let (tag, rest) = rest.split_first_chunk::<2>()?;
-    let user = UserId {
-        key: UserKey::from_bits(u64::from_le_bytes(*key)),
-        tag: TagId::from_index(u16::from_le_bytes(*tag)),
-    };
-    Some((user, rest))
-}
 
 fn checksum(entry: &[u8]) -> [u8; 4] {
     // Begun with something, so that zeros are no entry.
@@ -322,85 +255,5 @@ pub(super) async fn write<W: World>(world: W, writer: Writer) {
             delivery.deliver(writing.since);
         }
         under_way.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn user(bits: u64) -> UserId {
-        UserId {
-            key: UserKey::from_bits(bits << 32),
-            tag: TagId::DEFAULT,
-        }
-    }
-
-    fn backend(index: u32) -> BackendId {
-        BackendId::from_index(index)
-    }
-
-    fn names(left: &Left) -> Vec<&str> {
-        left.holds.iter().map(|hold| &*hold.name).collect()
-    }
-
-    #[test]
-    fn what_was_held_and_is_not_gone_is_read_back() {
-        let mut entries = Entries::whole(&Holds::default());
-        entries.held(user(1), backend(3), "alice");
-        entries.held(user(2), backend(4), "bob");
-        entries.held(user(1), backend(5), "Alice");
-        entries.gone(user(2));
-        let left = read(&entries.bytes);
-        assert!(left.is_complete);
-        assert_eq!(
-            left.holds,
-            [Journalled {
-                user: user(1),
-                name: "Alice".into(),
-                backend: backend(5)
-            }]
-        );
-    }
-
-    #[test]
-    fn a_journal_without_its_heading_is_not_complete() {
-        let mut entries = Entries::default();
-        entries.held(user(1), backend(3), "alice");
-        let left = read(&entries.bytes);
-        assert!(!left.is_complete);
-        assert_eq!(names(&left), ["alice"]);
-        assert!(!read(&[]).is_complete && read(&[]).holds.is_empty());
-    }
-
-    #[test]
-    fn a_journal_that_is_cut_or_damaged_anywhere_is_read_up_to_there() {
-        let mut entries = Entries::whole(&Holds::default());
-        entries.held(user(1), backend(3), "alice");
-        let good = entries.bytes.len();
-        entries.held(user(2), backend(4), "bob");
-        for end in good..entries.bytes.len() {
-            assert_eq!(names(&read(&entries.bytes[..end])), ["alice"]);
-        }
-        for at in good..entries.bytes.len() {
-            let mut damaged = entries.bytes.clone();
-            damaged[at] ^= 0x20;
-            assert_eq!(names(&read(&damaged)), ["alice"], "byte {at}");
-        }
-        let mut zeros = entries.bytes.clone();
-        zeros.extend([0; 4096]);
-        assert_eq!(names(&read(&zeros)), ["alice", "bob"]);
-    }
-
-    #[test]
-    fn everything_held_makes_a_whole_journal() {
-        let mut holds = Holds::default();
-        let now = crate::world::Instant::ORIGIN;
-        for bits in 1..100 {
-            holds.insert(user(bits), "somebody", backend(1), 0, now);
-        }
-        let left = read(&Entries::whole(&holds).bytes);
-        assert!(left.is_complete);
-        assert_eq!(left.holds.len(), 99);
     }
 }

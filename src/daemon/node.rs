@@ -66,7 +66,8 @@ impl Node {
 pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, StartError> {
     let boot = Boot::from_bits(world.entropy());
     let record = load_record(&world).await?;
-    let left = journal::read(&world.storage().read_appended(JOURNAL).await?);
+    let reader = world.storage().read_appended(JOURNAL, journal::Reader::default());
+    let left = reader.await?.finish();
     let mut tasks = Vec::new();
 
     let has_older = record.is_some();
@@ -216,7 +217,7 @@ async fn clear_unknown(
     }
     warn!("the journal of holds is missing or incomplete: all sessions are closed before this member serves");
     let backends: Vec<IpAddr> = committed.topology.backends().map(|backend| backend.ip).collect();
-    let keys = left.holds.iter().map(|hold| hold.user.key).collect();
+    let keys = journal::keys(left.holds);
     let all = Kick::All {
         token: 0,
         backends,

@@ -7,6 +7,8 @@
 //! A hold ends `user_expire` after its last session ended or was refreshed, and never before: times are kept in
 //! ticks of 100 ms, rounded up.
 
+mod filling;
+mod gathered;
 mod leaf;
 mod tree;
 
@@ -15,11 +17,13 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use self::filling::Filling;
 use self::leaf::Record;
 use self::tree::Tree;
 use crate::topology::{BackendId, TagId, UserId, UserKey};
 use crate::world::Instant;
 
+pub use self::gathered::{Gathered, Journalled};
 pub use self::leaf::NAME_BYTES_MAX;
 
 /// The most sessions that one hold counts.
@@ -28,6 +32,9 @@ pub const SESSIONS_MAX: u16 = u16::MAX;
 /// The grain of the time kept in a hold; a hold ends at most this much late.
 const TICK: Duration = Duration::from_millis(100);
 const TICK_NANOS: u64 = TICK.as_nanos() as u64;
+
+/// Backends with lower ids are counted in a list.
+const COUNTS_LISTED: usize = 65_536;
 
 /// One hold as the table shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -118,6 +125,35 @@ pub struct Holds {
 }
 
 impl Holds {
+    /// A table of the holds that are left of those gathered, as if each had been inserted without sessions at `now`, in
+    /// key order; those beyond `holds_max` are left out. `held` is told of each that was taken in.
+    pub fn of_gathered(
+        gathered: Gathered,
+        holds_max: usize,
+        now: Instant,
+        mut held: impl FnMut(UserId, BackendId),
+    ) -> Holds {
+        let touched = ticks(now);
+        let mut filling = Filling::default();
+        let mut counts = Counts::default();
+        let mut serial = 0_u32;
+        gathered.for_each(|hold| {
+            if filling.len() < holds_max {
+                let record = Record::new(hold.user, hold.backend, 0, serial, touched);
+                serial = serial.wrapping_add(1);
+                filling.push(record, hold.name);
+                counts.add(hold.backend);
+                held(hold.user, hold.backend);
+            }
+        });
+        Holds {
+            tree: filling.finish(),
+            held: counts.finish(),
+            next_serial: serial,
+            sweep_from: None,
+        }
+    }
+
     /// Adds a session to the hold of `user`, whether it had run out or not, and refreshes it.
     ///
     /// # Errors
@@ -311,6 +347,34 @@ impl Holds {
         if *count == 0 {
             self.held.remove(&backend);
         }
+    }
+}
+
+/// Counts holds by backend; a list is faster to count in than a map, and serves for all but outlandish ids.
+#[derive(Debug, Default)]
+struct Counts {
+    listed: Vec<u32>,
+    others: BTreeMap<BackendId, u32>,
+}
+
+impl Counts {
+    fn add(&mut self, backend: BackendId) {
+        let at = backend.index() as usize;
+        if at >= COUNTS_LISTED {
+            *self.others.entry(backend).or_insert(0) += 1;
+            return;
+        }
+        if at >= self.listed.len() {
+            self.listed.resize(at + 1, 0);
+        }
+        self.listed[at] += 1;
+    }
+
+    fn finish(self) -> BTreeMap<BackendId, u32> {
+        let listed = (0..).map(BackendId::from_index).zip(self.listed);
+        let mut counts: BTreeMap<BackendId, u32> = listed.filter(|(_, count)| *count > 0).collect();
+        counts.extend(self.others);
+        counts
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::holds::Gathered;
 use crate::agreement::{Boot, Envelope, Record, Rules};
-use crate::topology::{BackendId, Change, MemberId, Topology, UserId, UserKey};
+use crate::topology::{Change, MemberId, Topology, UserId, UserKey};
 
 /// What to do with users while no majority of voters answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -81,20 +82,9 @@ pub struct Start {
     /// What the storage kept. `None` only when the storage is surely empty.
     pub record: Option<Record>,
     /// Holds of sessions that outlived the last run (they live in other processes).
-    pub journal: Vec<Journalled>,
+    pub journal: Gathered,
     /// The operator orders a member without storage to be a voter of epoch 0.
     pub is_bootstrap: bool,
-}
-
-/// A hold whose sessions outlived the run that admitted them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Journalled {
-    /// Whose.
-    pub user: UserId,
-    /// The name as it was looked up.
-    pub name: Box<str>,
-    /// Where its sessions are.
-    pub backend: BackendId,
 }
 
 /// The caller's name for a login that it wants answered.

@@ -18,8 +18,10 @@ mod tests;
 mod vote;
 
 pub use history::{History, Moved};
-pub use holds::{Hold, Holds, NAME_BYTES_MAX, OpenError, Opened, Removed, SESSIONS_MAX};
-pub use input::{CommandId, Door, Input, Journalled, Limits, LoginToken, Policy, Settings, Start};
+pub use holds::{
+    Gathered, Hold, Holds, Journalled, NAME_BYTES_MAX, OpenError, Opened, Removed, SESSIONS_MAX,
+};
+pub use input::{CommandId, Door, Input, Limits, LoginToken, Policy, Settings, Start};
 pub use machine::Director;
 pub use output::{CommandError, DryRun, Event, EvictReason, Output, RefuseReason, RoundLeft};
 pub use serving::Standing;

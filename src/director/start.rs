@@ -9,8 +9,8 @@ use super::commands::Commands;
 use super::coordinate::Coordination;
 use super::follow::Followed;
 use super::history::History;
-use super::holds::Holds;
-use super::input::{Journalled, Policy, Settings, Start};
+use super::holds::{Gathered, Holds};
+use super::input::{Policy, Settings, Start};
 use super::machine::Director;
 use super::output::{EvictReason, Output};
 use super::serving::Serving;
@@ -114,7 +114,7 @@ impl Director {
 
     /// Sessions of an earlier run that live on in other processes: those that are where they belong are held, the others
     /// are closed before the first asking for a lease.
-    fn take_over(&mut self, journal: Vec<Journalled>, now: Instant, out: &mut Vec<Output>) {
+    fn take_over(&mut self, journal: Gathered, now: Instant, out: &mut Vec<Output>) {
         if journal.is_empty() {
             return;
         }
@@ -122,14 +122,16 @@ impl Director {
             self.close_all(now, out);
             return;
         }
-        for Journalled { user, name, backend } in journal {
-            if self.holds.find(user).is_some() || self.holds.len() >= self.settings.limits.holds {
-                continue;
+        let topology = Arc::clone(self.topology());
+        let mut place = topology.placing();
+        let mut misplaced = Vec::new();
+        self.holds = Holds::of_gathered(journal, self.settings.limits.holds, now, |user, backend| {
+            if place(user) != Some(backend) {
+                misplaced.push(user);
             }
-            self.holds.insert(user, &name, backend, 0, now);
-            if self.topology().place(user) != Some(backend) {
-                self.evict(user, EvictReason::Contradicts, now, out);
-            }
+        });
+        for user in misplaced {
+            self.evict(user, EvictReason::Contradicts, now, out);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::agreement::{Boot, Envelope, Record, Rules, timing::TIMING_DEFAULT};
+use crate::agreement::{Body, Boot, Envelope, Record, Rules, timing::TIMING_DEFAULT};
 use crate::topology::{
     BackendId, Change, HashFormat, Incarnation, Member, MemberId, NewBackend, TagId, Topology, TopologySeed,
     UserId,
@@ -97,6 +97,12 @@ impl Ring {
     }
 
     fn boot(&mut self, me: MemberId) {
+        let (director, out) = self.start(me, Gathered::default());
+        self.members.insert(me, director);
+        self.act(me, out);
+    }
+
+    fn start(&mut self, me: MemberId, journal: Gathered) -> (Director, Vec<Output>) {
         self.boots += 1;
         let settings = Settings {
             me,
@@ -110,13 +116,12 @@ impl Ring {
             boot: Boot::from_bits(self.boots),
             entropy: 1000 + self.boots,
             record: self.disks.get(&me).cloned(),
-            journal: Vec::new(),
+            journal,
             is_bootstrap: false,
         };
         let mut out = Vec::new();
         let director = Director::start(settings, start, self.now, &mut out);
-        self.members.insert(me, director);
-        self.act(me, out);
+        (director, out)
     }
 
     fn give(&mut self, to: MemberId, input: Input<'_>) {
@@ -373,4 +378,45 @@ fn pins_go_when_nobody_needs_them() {
     ring.run(TIMING_DEFAULT.user_expire * 4);
     assert_eq!(ring.members[&id(1)].topology().pins().len(), 0);
     assert!(ring.members[&id(1)].holds().is_empty());
+}
+
+#[test]
+fn a_restarted_director_holds_whom_its_journal_names_and_closes_who_is_misplaced_before_it_asks() {
+    let mut ring = Ring::serving(3);
+    let names = ["alice", "bob", "carol", "dave"];
+    let right = names.map(|name| ring.configured.place(user(name)).expect("backends are up"));
+    let wrong = BackendId::from_index((right[1].index() + 1) % 3);
+    let mut journal = Gathered::default();
+    for (name, backend) in names.into_iter().zip([right[0], wrong, right[2], right[3]]) {
+        let user = user(name);
+        journal.held(Journalled { user, name, backend });
+    }
+    journal.gone(user("dave"));
+    let (mut director, mut out) = ring.start(id(1), journal);
+    let held: Vec<UserId> = director.holds().iter().map(|hold| hold.user).collect();
+    let mut expected = [user("alice"), user("bob"), user("carol")];
+    expected.sort_unstable();
+    assert_eq!(held, expected);
+    let evicted: Vec<(UserId, u32)> = out
+        .iter()
+        .filter_map(|output| match output {
+            Output::Evict { user, serial, .. } => Some((*user, *serial)),
+            _ => None,
+        })
+        .collect();
+    let [(bob, serial)] = evicted[..] else {
+        panic!("{evicted:?}")
+    };
+    assert_eq!(bob, user("bob"));
+    let asks = |out: &[Output]| {
+        out.iter().any(|output| match output {
+            Output::Flood(envelope) => matches!(envelope.body, Body::Renew(_)),
+            _ => false,
+        })
+    };
+    assert!(!asks(&out), "bob is not closed yet");
+    out.clear();
+    director.handle(ring.now, Input::Evicted { user: bob, serial }, &mut out);
+    assert!(asks(&out));
+    assert_eq!(director.holds().len(), 2);
 }

@@ -1,6 +1,6 @@
 //! Where all links of a member meet: what comes over one goes on over the others, once, and in to the machine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
@@ -16,6 +16,9 @@ use crate::agreement::{Boot, Envelope};
 use crate::topology::MemberId;
 use crate::world::Instant;
 
+/// Messages kept while no link stands: what a machine says when it starts, or has said last when a cut heals.
+const KEPT_MAX: usize = 8;
+
 /// Where all links of a member meet. Nothing in here waits, so one slow link or machine holds up nobody else.
 #[derive(Debug)]
 pub(super) struct Hub {
@@ -29,6 +32,8 @@ struct State {
     sequence: u64,
     next_link: u64,
     links: BTreeMap<u64, Link>,
+    /// What this member said last, while no link stands; it goes out over the first one that does.
+    kept: VecDeque<Framed>,
     seen: Seen,
     /// When each other member was last heard, over whatever links.
     heard: BTreeMap<MemberId, Instant>,
@@ -66,6 +71,7 @@ impl Hub {
                 sequence: 0,
                 next_link: 0,
                 links: BTreeMap::new(),
+                kept: VecDeque::new(),
                 seen: Seen::default(),
                 heard,
                 counters: Counters::default(),
@@ -87,6 +93,7 @@ impl Hub {
         let mut state = self.state();
         let number = state.next_link;
         state.next_link += 1;
+        state.kept.drain(..).for_each(|framed| queue.push(framed));
         let link = Link {
             peer,
             boot,
@@ -261,6 +268,13 @@ impl Hub {
         for link in state.links.values() {
             let payload = Arc::clone(&payload);
             link.queue.push(Framed { head, payload });
+        }
+        if state.links.is_empty() && !payload.is_empty() {
+            // It would be said again, but only after a wait that somebody who restarts need not have.
+            state.kept.push_back(Framed { head, payload });
+            if state.kept.len() > KEPT_MAX {
+                state.kept.pop_front();
+            }
         }
     }
 

@@ -80,6 +80,19 @@ impl VhostRing {
             .map(|point| point.backend)
     }
 
+    /// The longest stretch around a hash, first and last, in which [`VhostRing::pick`] says the same by the same point.
+    pub(super) fn stretch(&self, hash: u32) -> (u32, u32) {
+        let place = self.first_at_or_above(hash);
+        let first = place
+            .checked_sub(1)
+            .map_or(0, |before| self.points[before].hash + 1);
+        match self.points.get(place) {
+            Some(point) if point.hash == hash => (hash, hash),
+            Some(point) => (first, point.hash - 1),
+            None => (first, u32::MAX),
+        }
+    }
+
     /// The points in order.
     pub fn points(&self) -> &[Point] {
         &self.points

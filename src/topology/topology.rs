@@ -17,7 +17,7 @@ use super::table::Table;
 use super::tags::Tags;
 use super::{
     Backend, BackendId, ChangeError, Counted, Epoch, HashFormat, Incarnation, MEMBERS_MAX, Member, MemberId,
-    NewBackend, TagId, Timing, UserId, VhostRing,
+    NewBackend, Span, TagId, Timing, UserId, VhostRing,
 };
 
 /// What a configuration says of the first topology.
@@ -158,6 +158,28 @@ impl Topology {
     /// when the tag is unknown or has no backend with weight that is up.
     pub fn place(&self, user: UserId) -> Option<BackendId> {
         self.pin(user).or_else(|| self.hashed(user))
+    }
+
+    /// Says like [`Topology::place`] where users belong; fastest when those who follow each other are near each other.
+    pub fn placing(&self) -> impl FnMut(UserId) -> Option<BackendId> + '_ {
+        let mut near: Option<(Span, Option<BackendId>)> = None;
+        move |user| {
+            if let Some(pinned) = self.pin(user) {
+                return Some(pinned);
+            }
+            if let Some((span, hashed)) = near
+                && span.covers(user)
+            {
+                return hashed;
+            }
+            let hashed = self.hashed(user);
+            let stretch = self.ring(user.tag).map(|ring| ring.stretch(user.key.hash()));
+            near = stretch.map(|(first, last)| {
+                let tag = user.tag;
+                (Span { tag, first, last }, hashed)
+            });
+            hashed
+        }
     }
 
     /// Where the ring of his tag sends the user, whatever his pin says.

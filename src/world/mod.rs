@@ -24,6 +24,6 @@ pub use real::{
     BootClock, Fifo, Folder, RealWorld, Socket, SocketListener, SocketReading, SocketWriting, Sockets,
 };
 pub use select::{Chosen, select};
-pub use storage::{JOURNAL_BYTES_MAX, RECORD_BYTES_MAX, Storage, StorageError};
+pub use storage::{JOURNAL_BYTES_MAX, JournalReader, RECORD_BYTES_MAX, Storage, StorageError};
 pub use task::Task;
 pub use traits::World;

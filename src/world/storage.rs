@@ -33,11 +33,15 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// It could not be written; then none of these bytes are in the journal.
     fn append(&self, name: &str, bytes: &[u8]) -> impl Future<Output = Result<(), StorageError>> + Send;
 
-    /// Everything in a journal; nothing when there is none.
+    /// Goes through a journal from its beginning and gives the reader back; one that is not there is empty.
     ///
     /// # Errors
     /// It can't be read, or is larger than a journal may be.
-    fn read_appended(&self, name: &str) -> impl Future<Output = Result<Vec<u8>, StorageError>> + Send;
+    fn read_appended<R: JournalReader>(
+        &self,
+        name: &str,
+        reader: R,
+    ) -> impl Future<Output = Result<R, StorageError>> + Send;
 
     /// Replaces a whole journal at once, as unsynced as `append` leaves it.
     ///
@@ -51,6 +55,21 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// It could not be written; then the older one is there.
     fn truncate(&self, name: &str) -> impl Future<Output = Result<(), StorageError>> + Send {
         self.rewrite(name, &[])
+    }
+}
+
+/// Goes through a journal piece by piece: fresh memory for a large one costs as much as reading it.
+pub trait JournalReader: Send + 'static {
+    /// Takes bytes from the front of a piece and says how many. The rest comes again with what follows it in the
+    /// journal, if anything does. `behind` is how much comes behind this piece.
+    fn take(&mut self, piece: &[u8], behind: usize) -> usize;
+}
+
+/// Keeps everything.
+impl JournalReader for Vec<u8> {
+    fn take(&mut self, piece: &[u8], _behind: usize) -> usize {
+        self.extend(piece);
+        piece.len()
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use maildirector::agreement::{Boot, Rules};
 use maildirector::config::{Config, Resolved, parse};
 use maildirector::director::{
-    CommandError, CommandId, Director, Door as Kind, Input, Limits, LoginToken, Output, Policy, Settings,
-    Start,
+    CommandError, CommandId, Director, Door as Kind, Gathered, Input, Limits, LoginToken, Output, Policy,
+    Settings, Start,
 };
 use maildirector::dovecot::admin::{AdminSettings, open_admin};
 use maildirector::dovecot::{Batch, Desk, Door, LinkRow};
@@ -199,7 +199,7 @@ impl LoneDesk {
             boot: Boot::from_bits(1),
             entropy: 1,
             record: None,
-            journal: Vec::new(),
+            journal: Gathered::default(),
             is_bootstrap: false,
         };
         let mut out = Vec::new();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use maildirector::agreement::{Boot, Rules};
 use maildirector::config::{Resolved, parse};
-use maildirector::director::{Director, Limits, Policy, Settings, Start};
+use maildirector::director::{Director, Gathered, Limits, Policy, Settings, Start};
 use maildirector::dovecot::admin::{Plan, Request, Site, Who, Whom, plan, reply, user_page};
 use maildirector::topology::{HashFormat, MemberId, Topology};
 use maildirector::world::Instant;
@@ -74,7 +74,7 @@ fn director_and_site() -> (Director, Site) {
         boot: Boot::from_bits(1),
         entropy: 1,
         record: None,
-        journal: Vec::new(),
+        journal: Gathered::default(),
         is_bootstrap: false,
     };
     let director = Director::start(settings, start, Instant::ORIGIN, &mut Vec::new());

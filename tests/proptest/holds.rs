@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use maildirector::director::{Hold, Holds, OpenError, SESSIONS_MAX};
+use maildirector::director::{Gathered, Hold, Holds, Journalled, OpenError, SESSIONS_MAX};
 use maildirector::topology::{BackendId, TagId, UserId, UserKey};
 use maildirector::world::Instant;
 use proptest::prelude::*;
@@ -93,6 +93,12 @@ fn in_row(row: u32, number: u32) -> UserId {
     }
 }
 
+/// What a journal says: users who are held, or are held no more.
+fn any_words() -> impl Strategy<Value = Vec<(UserId, Option<(String, u32)>)>> {
+    let word = (any_user(), prop::option::weighted(0.8, ("[a-zä]{0,9}", 0..4_u32)));
+    prop::collection::vec(word, 0..2_000)
+}
+
 fn any_step() -> impl Strategy<Value = Step> {
     let row = || (0..3_u32, 0..300_u32, 0..300_u32);
     prop_oneof![
@@ -161,6 +167,47 @@ struct Pair {
 }
 
 impl Pair {
+    /// A table that was made in one go, and what one would be in which the words were heeded one by one.
+    fn gathered(
+        words: &[(UserId, Option<(String, u32)>)],
+        room: usize,
+        holds_max: usize,
+        now: Instant,
+    ) -> Result<Pair, TestCaseError> {
+        let mut gathered = Gathered::with_room(room);
+        let mut last = BTreeMap::new();
+        for (user, held) in words {
+            let user = *user;
+            match held {
+                Some((name, backend)) => {
+                    let backend = BackendId::from_index(*backend);
+                    gathered.held(Journalled { user, name, backend });
+                    last.insert(user, (name, backend));
+                }
+                None => {
+                    gathered.gone(user);
+                    last.remove(&user);
+                }
+            }
+        }
+        let mut pair = Pair {
+            now,
+            ..Pair::default()
+        };
+        for (user, (name, backend)) in last.into_iter().take(holds_max) {
+            pair.insert(user, name, backend.index(), 0)?;
+        }
+        let mut told = Vec::new();
+        let table = Holds::of_gathered(gathered, holds_max, now, |user, backend| {
+            told.push((user, backend))
+        });
+        prop_assert_eq!(&table, &pair.holds);
+        let shown = table.iter().map(|hold| (hold.user, hold.backend));
+        prop_assert_eq!(shown.collect::<Vec<_>>(), told);
+        pair.holds = table;
+        Ok(pair)
+    }
+
     fn apply(&mut self, step: &Step) -> Result<(), TestCaseError> {
         let now = self.now;
         match *step {
@@ -330,6 +377,24 @@ proptest! {
                 let found = pair.holds.find(*user).map(ModelHold::of);
                 prop_assert_eq!(found, pair.model.get(user).map(|hold| (*user, hold.clone())));
             }
+            pair.compare(ends.0, ends.1)?;
+        }
+    }
+
+    #[test]
+    fn a_table_made_in_one_go_is_the_same_and_goes_on_like_one_filled_step_by_step(
+        words in any_words(),
+        room in prop::sample::select(vec![0_usize, 100, 5_000, 100_000]),
+        holds_max in prop_oneof![4 => Just(usize::MAX), 1 => 0..500_usize],
+        millis in 0..1_500_u64,
+        steps in prop::collection::vec(any_step(), 0..20),
+        ends in any::<(u32, u32)>(),
+    ) {
+        let now = Instant::ORIGIN.plus(Duration::from_millis(millis));
+        let mut pair = Pair::gathered(&words, room, holds_max, now)?;
+        pair.compare(ends.0, ends.1)?;
+        for step in &steps {
+            pair.apply(step)?;
             pair.compare(ends.0, ends.1)?;
         }
     }

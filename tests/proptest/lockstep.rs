@@ -7,8 +7,8 @@ use std::time::Duration;
 use maildirector::agreement::timing::TIMING_DEFAULT;
 use maildirector::agreement::{Boot, Committed, Envelope, Record, Rules};
 use maildirector::director::{
-    CommandError, CommandId, Director, Door, Input, Limits, LoginToken, Output, Policy, RefuseReason,
-    Settings, Start,
+    CommandError, CommandId, Director, Door, Gathered, Input, Limits, LoginToken, Output, Policy,
+    RefuseReason, Settings, Start,
 };
 use maildirector::topology::{
     BackendId, Change, Epoch, HashFormat, Incarnation, Member, MemberId, NewBackend, Topology, TopologySeed,
@@ -63,7 +63,7 @@ pub(crate) fn start(boot: u64, is_bootstrap: bool) -> Start {
         boot: Boot::from_bits(boot),
         entropy: 1_000 + boot,
         record: None,
-        journal: Vec::new(),
+        journal: Gathered::default(),
         is_bootstrap,
     }
 }

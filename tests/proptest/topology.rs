@@ -219,6 +219,28 @@ proptest! {
     }
 
     #[test]
+    fn placing_one_after_the_other_says_the_same(
+        topology in any_topology(),
+        pinned in vec((any_hash(), any::<Index>()), 0..4),
+        hashes in vec(any::<u32>(), 64),
+        is_in_order in any::<bool>(),
+    ) {
+        let pins = pinned.into_iter().map(|(hash, place)| {
+            let backend = nth_backend(&topology, place);
+            (user(hash, backend.tag), backend.id)
+        });
+        let topology = topology.advanced(&pins.collect::<Vec<_>>());
+        let mut users = users_to_ask(&[&topology], &hashes);
+        if is_in_order {
+            users.sort_unstable();
+        }
+        let mut place = topology.placing();
+        for user in users {
+            prop_assert_eq!(place(user), topology.place(user), "{}", user);
+        }
+    }
+
+    #[test]
     fn what_is_written_reads_as_the_same_topology(topology in any_topology()) {
         let bytes = encoded(&topology);
         let read = decoded(&bytes).expect("what was just written");

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use maildirector::agreement::Boot;
-use maildirector::director::{Director, Door, Event, Input, LoginToken, Output, RoundLeft, Start};
+use maildirector::director::{Director, Door, Event, Gathered, Input, LoginToken, Output, RoundLeft, Start};
 use maildirector::topology::UserId;
 
 use super::member::{Grants, Member, Session, digest};
@@ -50,7 +50,7 @@ impl<'a> Step<'a> {
             boot: Boot::from_bits(place as u64 * 100 + boots),
             entropy: place as u64 + 1,
             record: disk.as_deref().cloned(),
-            journal: Vec::new(),
+            journal: Gathered::default(),
             is_bootstrap: false,
         };
         let mut out = Vec::new();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maildirector::agreement::Boot;
-use maildirector::director::{Director, Door, Journalled, Settings, Start};
+use maildirector::director::{Director, Door, Gathered, Journalled, Settings, Start};
 use maildirector::topology::{MemberId, UserId};
 
 use super::configuration::{self, Variant};
@@ -120,9 +120,10 @@ impl World<'_> {
     }
 
     /// Users of login processes that outlived the run before.
-    fn journal(&self, member: u8) -> Vec<Journalled> {
+    fn journal(&self, member: u8) -> Gathered {
+        let mut journal = Gathered::default();
         if self.bug == Some(WorldBug::NoJournal) {
-            return Vec::new();
+            return journal;
         }
         let mut users: Vec<(UserId, u32, maildirector::topology::BackendId)> = self
             .doors
@@ -134,12 +135,11 @@ impl World<'_> {
             .collect();
         users.sort_unstable();
         users.dedup_by_key(|(user, ..)| *user);
-        let entry = |(user, person, backend)| Journalled {
-            user,
-            name: (*self.people.person(person).name).into(),
-            backend,
-        };
-        users.into_iter().map(entry).collect()
+        for (user, person, backend) in users {
+            let name = &self.people.person(person).name;
+            journal.held(Journalled { user, name, backend });
+        }
+        journal
     }
 
     /// A process is gone, with all that was in its memory.

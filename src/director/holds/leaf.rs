@@ -140,6 +140,25 @@ impl Leaf {
         }
     }
 
+    /// Takes in a hold whose user is above all others here.
+    pub(super) fn push(&mut self, record: Record, name: &str) {
+        let record = self.with_name(record, name);
+        self.records.push(record);
+    }
+
+    /// Empties this run into another one that takes no more memory than it needs with some room to grow. This one keeps
+    /// its memory for the next.
+    pub(super) fn take_fitting(&mut self) -> Leaf {
+        let mut fitting = Leaf {
+            records: Vec::with_capacity(self.records.len() + RECORDS_STEP),
+            names: String::with_capacity(self.names.len() + NAMES_STEP),
+        };
+        fitting.records.append(&mut self.records);
+        fitting.names.push_str(&self.names);
+        self.names.clear();
+        fitting
+    }
+
     pub(super) fn find_mut(&mut self, within: Stretch, user: UserId) -> Option<&mut Record> {
         let slot = self.position(within, user).ok()?;
         Some(&mut self.records[slot])

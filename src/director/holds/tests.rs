@@ -392,3 +392,36 @@ fn a_run_takes_the_longest_names() {
 fn a_name_that_is_too_long_is_the_callers_fault() {
     Holds::default().insert(user(5), &"a".repeat(NAME_BYTES_MAX + 1), backend(1), 0, at(0));
 }
+
+#[test]
+fn a_large_table_made_in_one_go_is_like_one_filled_in_order() {
+    let mut gathered = Gathered::with_room(MANY as usize);
+    let mut hashes: Vec<u32> = (0..MANY).map(spread).collect();
+    for hash in &hashes {
+        gathered.held(Journalled {
+            user: user(*hash),
+            name: &format!("u{hash}"),
+            // Some ids are too high for the list that counts them.
+            backend: backend(hash % 3 * 1_000_000),
+        });
+    }
+    hashes.sort_unstable();
+    let mut expected = Holds::default();
+    for hash in &hashes {
+        expected.insert(
+            user(*hash),
+            &format!("u{hash}"),
+            backend(hash % 3 * 1_000_000),
+            0,
+            at(700),
+        );
+    }
+    let mut table = Holds::of_gathered(gathered, usize::MAX, at(700), |_, _| ());
+    assert_eq!(table, expected);
+    assert_eq!(table.next_serial, expected.next_serial);
+    assert!(table.count_by_backend().eq(expected.count_by_backend()));
+    assert!(hashes.iter().all(|hash| table.find(user(*hash)).is_some()));
+    assert!(table.bytes() < 40 * MANY as usize, "{} bytes", table.bytes());
+    table.sweep(at(700).plus(EXPIRE), EXPIRE, MANY as usize, &mut Vec::new());
+    assert!(table.is_empty());
+}

@@ -19,7 +19,7 @@ use super::leaf::{Leaf, RUN_MAX, Record};
 use crate::topology::UserId;
 
 /// A node of more runs than this is split.
-const NODE_MAX: usize = 128;
+pub(super) const NODE_MAX: usize = 128;
 /// A node of fewer runs than this looks for a neighbour to join.
 const NODE_MIN: usize = NODE_MAX / 4;
 /// Room is made for so many runs at a time.
@@ -53,6 +53,16 @@ impl Tree {
         }
         self.len += usize::from(replaced.is_none());
         replaced
+    }
+
+    /// Takes in a node whose users are above all others; one without runs changes nothing.
+    pub(super) fn push(&mut self, node: Node) {
+        let Some(lowest) = node.lowest.first() else {
+            return;
+        };
+        self.lowest.push(*lowest);
+        self.len += node.leaves.iter().map(Leaf::len).sum::<usize>();
+        self.nodes.push(node);
     }
 
     /// Takes out the hold of `user`.
@@ -138,13 +148,29 @@ impl Tree {
 }
 
 /// A stretch of runs next to each other.
-#[derive(Clone, Debug)]
-struct Node {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Node {
     lowest: Vec<UserId>,
     leaves: Vec<Leaf>,
 }
 
 impl Node {
+    /// Takes in a run whose users are above all others.
+    pub(super) fn push(&mut self, run: Leaf) {
+        let lowest = run.first().expect("no run is ever empty");
+        if self.leaves.len() == self.leaves.capacity() {
+            self.lowest.reserve_exact(NODE_STEP);
+            self.leaves.reserve_exact(NODE_STEP);
+        }
+        self.lowest.push(lowest);
+        self.leaves.push(run);
+    }
+
+    /// How many runs it has.
+    pub(super) fn len(&self) -> usize {
+        self.leaves.len()
+    }
+
     fn insert(&mut self, within: Stretch, record: Record, name: &str) -> Option<Record> {
         let (at, within) = self.leaf_of(within, record.user());
         let replaced = self.leaves[at].insert(within, record, name);

@@ -203,3 +203,17 @@ fn a_process_that_does_not_listen_holds_up_nobody() {
     let taken = delivered(&mut events).len() as u64;
     assert_eq!(taken + hub.counters().undelivered, 100);
 }
+
+#[test]
+fn what_was_said_last_without_a_link_goes_out_over_the_first_one() {
+    let (hub, _events) = hub();
+    for _ in 0..KEPT_MAX + 2 {
+        hub.flood(&envelope(1));
+    }
+    hub.beacon();
+    let first = join(&hub, 2, Direction::Dialled);
+    let kept = (3..).take(KEPT_MAX).map(|sequence| head(1, sequence, None));
+    assert_eq!(waiting(&first), kept.collect::<Vec<_>>());
+    let second = join(&hub, 4, Direction::Accepted);
+    assert_eq!(waiting(&second), []);
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use maildirector::world::{Storage, StorageError};
+use maildirector::world::{JournalReader, Storage, StorageError};
 
 use crate::dice::Dice;
 
@@ -151,9 +151,12 @@ impl Storage for Disk {
         self.write(name, Write::Append(bytes)).await
     }
 
-    async fn read_appended(&self, name: &str) -> Result<Vec<u8>, StorageError> {
+    async fn read_appended<R: JournalReader>(&self, name: &str, mut reader: R) -> Result<R, StorageError> {
         self.read().await?;
-        Ok(self.state().journals.get(name).cloned().unwrap_or_default())
+        if let Some(journal) = self.state().journals.get(name) {
+            reader.take(journal, 0);
+        }
+        Ok(reader)
     }
 
     async fn rewrite(&self, name: &str, bytes: &[u8]) -> Result<(), StorageError> {

@@ -147,21 +147,24 @@ fn a_journal_keeps_what_was_appended_until_it_is_rewritten() {
     run(async {
         let scratch = Scratch::new();
         let folder = open(&scratch);
-        assert_eq!(folder.read_appended("journal").await, Ok(Vec::new()));
+        assert_eq!(folder.read_appended("journal", Vec::new()).await, Ok(Vec::new()));
         folder.append("journal", b"one ").await.expect("there is room");
         folder.append("journal", b"two").await.expect("there is room");
-        assert_eq!(folder.read_appended("journal").await, Ok(b"one two".to_vec()));
+        assert_eq!(
+            folder.read_appended("journal", Vec::new()).await,
+            Ok(b"one two".to_vec())
+        );
         folder.rewrite("journal", b"both").await.expect("there is room");
         folder
             .append("journal", b" and three")
             .await
             .expect("there is room");
         assert_eq!(
-            folder.read_appended("journal").await,
+            folder.read_appended("journal", Vec::new()).await,
             Ok(b"both and three".to_vec())
         );
         folder.truncate("journal").await.expect("there is room");
-        assert_eq!(folder.read_appended("journal").await, Ok(Vec::new()));
+        assert_eq!(folder.read_appended("journal", Vec::new()).await, Ok(Vec::new()));
     });
 }
 

@@ -119,7 +119,7 @@ fn stray(ring: &mut Ring, bytes: &mut Bytes<'_>) {
     let (at, user, serial) = (bytes.member(), bytes.user(), u32::from(bytes.next()));
     let input = match bytes.below(8) {
         0 => Input::Refresh { user },
-        1 => Input::Kick { user },
+        1 => Input::Kick { key: user.key },
         // Serials count up from 0: the high ones name nothing that was ever demanded.
         2 => Input::Evicted {
             user,
@@ -178,8 +178,12 @@ fn change(bytes: &mut Bytes<'_>) -> Change {
         6 => Change::Flush {
             ip: (number < 200).then_some(ip),
         },
-        7 => Change::Move {
+        7 if kind < 128 => Change::Move {
             key: key(bytes.next()),
+            ip,
+        },
+        7 => Change::Move {
+            key: UserKey::everybody_of(key(bytes.next()).hash()),
             ip,
         },
         8 => Change::Unpin { user: bytes.user() },

@@ -182,6 +182,7 @@ pub enum MessageKind {
     Request,
     Count,
     Counted,
+    Kick,
 }
 
 impl FaultKind {

@@ -30,7 +30,7 @@ pub enum Errand {
         /// What.
         orders: Vec<Order>,
     },
-    /// Close the user's sessions at this member.
+    /// Close the user's sessions everywhere, by the word of this member.
     Kick {
         /// Whose.
         user: u32,
@@ -63,6 +63,7 @@ pub enum Order {
     Down { backend: u32 },
     Flush { backend: Option<u32> },
     Move { user: u32, backend: u32 },
+    MoveHash { user: u32, backend: u32 },
     Unpin { user: u32 },
     Release { users: Vec<u32> },
     AddMember { member: usize },
@@ -76,7 +77,7 @@ impl Errand {
     pub(crate) fn fits(&self, knobs: &Knobs) -> bool {
         let is_user = |user: &u32| *user < knobs.users;
         let names_users = |order: &Order| match order {
-            Order::Move { user, .. } | Order::Unpin { user } => is_user(user),
+            Order::Move { user, .. } | Order::MoveHash { user, .. } | Order::Unpin { user } => is_user(user),
             Order::Release { users } => users.iter().all(is_user),
             _ => true,
         };

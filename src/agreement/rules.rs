@@ -92,6 +92,8 @@ pub enum Rule {
     ReplacedRunStops,
     /// A command is applied once, however often it was sent.
     CommandsApplyOnce,
+    /// When the pin of everybody of a hash changes, each user of the hash who is held is looked at.
+    EverybodyIsLookedAt,
 }
 
 impl Rule {
@@ -138,6 +140,7 @@ impl Rule {
         Rule::CloseBeforeRenewing,
         Rule::ReplacedRunStops,
         Rule::CommandsApplyOnce,
+        Rule::EverybodyIsLookedAt,
     ];
 }
 

@@ -149,7 +149,7 @@ impl<W: World> Core<W> {
                 let id = CommandId(id);
                 self.handle(Input::Command { id, changes });
             }
-            Request::Kick(user) => self.handle(Input::Kick { user }),
+            Request::Kick(key) => self.handle(Input::Kick { key }),
             Request::Look(look) => look(&self.director, self.now()),
             Request::Stop => self.ended = Some(Ended::Stopped),
         }

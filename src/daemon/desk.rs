@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::director::{CommandError, Director};
 use crate::dovecot::{Batch, Desk, LinkRow};
 use crate::ring::Ring;
-use crate::topology::{Change, Epoch, HashFormat, UserId, UserKey};
+use crate::topology::{Change, Epoch, HashFormat, UserKey};
 use crate::world::Instant;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(super) enum Request {
         changes: Vec<Change>,
         reply: oneshot::Sender<Result<Epoch, CommandError>>,
     },
-    Kick(UserId),
+    Kick(UserKey),
     Look(Look),
     Stop,
 }
@@ -110,8 +110,8 @@ impl Desk for CoreDesk {
         answer.await.unwrap_or(Err(stopped))
     }
 
-    fn kick(&self, user: UserId) {
-        self.request(Request::Kick(user));
+    fn kick(&self, key: UserKey) {
+        self.request(Request::Kick(key));
     }
 
     async fn read<R: Send + 'static>(

@@ -299,7 +299,7 @@ impl Director {
         let is_free = |user: &UserId| !held.contains(user) || !self.settings.rules.keep(Rule::PinsInUseStay);
         let users: Box<[UserId]> = seen
             .into_iter()
-            .filter(|u| topology.pin(*u).is_some() && is_free(u))
+            .filter(|u| topology.own_pin(*u).is_some() && is_free(u))
             .collect();
         if !users.is_empty() {
             upkeep.push(Change::Release { users });

@@ -13,7 +13,7 @@ use super::machine::Director;
 use super::output::{Event, EvictReason, Output};
 use super::serving::Standing;
 use crate::agreement::{Ballot, Body, Committed, Proposal, Rule, Rules, Value, ValueId, timing::round_bound};
-use crate::topology::{BackendId, Epoch, MemberId, Moves, Timing, Topology, UserId, touched};
+use crate::topology::{BackendId, Epoch, MemberId, Moves, Timing, Topology, UserId, UserKey, touched};
 use crate::world::Instant;
 
 /// Freezes kept at once; older ones give way. They are a courtesy, so a flood of ballots costs a closed session at worst.
@@ -253,7 +253,15 @@ impl Director {
             }
         }
         for user in touched.users {
-            if let Some(hold) = self.holds.find(user)
+            if user.key.is_everybody() && self.settings.rules.keep(Rule::EverybodyIsLookedAt) {
+                let hash = user.key.hash();
+                let of_hash = self
+                    .holds
+                    .scan(hash, hash)
+                    .filter(|hold| hold.user.tag == user.tag);
+                let elsewhere = of_hash.filter(|hold| next.place(hold.user) != Some(hold.backend));
+                displaced.extend(elsewhere.map(|hold| (hold.user, hold.backend)));
+            } else if let Some(hold) = self.holds.find(user)
                 && next.place(user) != Some(hold.backend)
             {
                 displaced.push((user, hold.backend));
@@ -463,9 +471,22 @@ impl Director {
         }
     }
 
-    /// Close sessions at an admin's word; where the user belongs does not change.
-    pub(super) fn kick(&mut self, user: UserId, now: Instant, out: &mut Vec<Output>) {
-        self.evict(user, EvictReason::Kicked, now, out);
+    /// Close a user's sessions at an admin's word, at every door of every director that hears of it; where the user
+    /// belongs does not change.
+    pub(super) fn kick(&mut self, key: UserKey, out: &mut Vec<Output>) {
+        self.flood(Body::Kick(key), out);
+    }
+
+    /// Any member's admin wants the user's sessions closed. Whatever epoch the sender is at: no placement depends on it.
+    pub(super) fn kick_received(&mut self, key: UserKey, now: Instant, out: &mut Vec<Output>) {
+        let of_hash = self.holds.scan(key.hash(), key.hash());
+        let users: Vec<UserId> = of_hash
+            .map(|hold| hold.user)
+            .filter(|user| user.key == key)
+            .collect();
+        for user in users {
+            self.evict(user, EvictReason::Kicked, now, out);
+        }
     }
 
     /// How many holds a proposal would move, and how many it would pin.

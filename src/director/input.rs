@@ -172,9 +172,9 @@ pub enum Input<'a> {
         /// What would change.
         changes: Vec<Change>,
     },
-    /// An admin wants a user's sessions closed here, wherever they are placed.
+    /// An admin wants a user's sessions closed, of every tag, at every director that can be reached now.
     Kick {
         /// Whose.
-        user: UserId,
+        key: UserKey,
     },
 }

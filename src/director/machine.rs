@@ -91,7 +91,7 @@ impl Director {
             Input::SaveFailed { is_replaced } => self.save_failed(is_replaced, now, out),
             Input::Command { id, changes } => self.command(id, changes, now, out),
             Input::DryRun { id, changes } => self.dry_run(id, changes, now, out),
-            Input::Kick { user } => self.kick(user, now, out),
+            Input::Kick { key } => self.kick(key, out),
         }
         self.settle(now, out);
     }
@@ -154,11 +154,12 @@ impl Director {
             epoch,
             body,
         } = envelope;
-        // These are for any epoch: they are what closes a gap, or name their epoch themselves.
+        // These are for any epoch: they are what closes a gap, or name their epoch themselves, or need none.
         match body {
             Body::Hello(hello) => return self.hello_received(from, hello, now, out),
             Body::Topology(committed) => return self.topology_received(from, committed, now, out),
             Body::Fetch => return self.tell(from, now, out),
+            Body::Kick(key) => return self.kick_received(key, now, out),
             Body::Grant { boot, nonce } => {
                 self.granted(from, boot, nonce, now, out);
                 if epoch < self.epoch() {
@@ -208,7 +209,7 @@ impl Director {
                 moved,
                 pinned,
             } => self.counted(from, number, moved, pinned, out),
-            Body::Hello(_) | Body::Topology(_) | Body::Fetch | Body::Grant { .. } => {}
+            Body::Hello(_) | Body::Topology(_) | Body::Fetch | Body::Grant { .. } | Body::Kick(_) => {}
         }
     }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::agreement::{Body, Boot, Envelope, Record, Rules, timing::TIMING_DEFAULT};
 use crate::topology::{
     BackendId, Change, HashFormat, Incarnation, Member, MemberId, NewBackend, TagId, Topology, TopologySeed,
-    UserId,
+    UserId, UserKey,
 };
 use crate::world::Instant;
 
@@ -188,7 +188,15 @@ impl Ring {
     }
 
     fn login(&mut self, at: u16, name: &str) -> Option<BackendId> {
-        let (token, key) = (LoginToken(7), user(name).key);
+        self.log_in(at, user(name), name)
+    }
+
+    fn login_of(&mut self, at: u16, user: UserId) -> Option<BackendId> {
+        self.log_in(at, user, "somebody")
+    }
+
+    fn log_in(&mut self, at: u16, user: UserId, name: &str) -> Option<BackendId> {
+        let (token, key) = (LoginToken(7), user.key);
         self.give(
             id(at),
             Input::Login {
@@ -204,6 +212,13 @@ impl Ring {
             Output::Refuse { .. } => Some(None),
             _ => None,
         })?
+    }
+
+    /// The user's session ends.
+    fn end(&mut self, at: u16, user: UserId) {
+        let hold = self.members[&id(at)].holds().find(user).expect("held");
+        let serial = hold.serial;
+        self.give(id(at), Input::SessionEnded { user, serial });
     }
 
     /// The last output that fits, forgetting what was seen.
@@ -362,18 +377,7 @@ fn pins_go_when_nobody_needs_them() {
     ring.run(Duration::from_secs(2));
     assert!(ring.members[&id(1)].topology().pins().len() > 5);
     for name in &names {
-        let serial = ring.members[&id(1)]
-            .holds()
-            .find(user(name))
-            .expect("held")
-            .serial;
-        ring.give(
-            id(1),
-            Input::SessionEnded {
-                user: user(name),
-                serial,
-            },
-        );
+        ring.end(1, user(name));
     }
     ring.run(TIMING_DEFAULT.user_expire * 4);
     assert_eq!(ring.members[&id(1)].topology().pins().len(), 0);
@@ -419,4 +423,117 @@ fn a_restarted_director_holds_whom_its_journal_names_and_closes_who_is_misplaced
     director.handle(ring.now, Input::Evicted { user: bob, serial }, &mut out);
     assert!(asks(&out));
     assert_eq!(director.holds().len(), 2);
+}
+
+/// Another user of the same hash.
+fn namesake(name: &str) -> UserId {
+    let bits = user(name).key.to_bits();
+    UserId {
+        key: UserKey::from_bits(bits ^ 1),
+        ..user(name)
+    }
+}
+
+/// The order to move everybody of the user's hash away from a backend, and where to.
+fn away_from(ring: &Ring, from: BackendId, name: &str) -> (Change, BackendId) {
+    let mut others = ring.members[&id(1)].topology().backends();
+    let to = others.find(|backend| backend.id != from).expect("three backends");
+    let key = UserKey::everybody_of(user(name).key.hash());
+    (Change::Move { key, ip: to.ip }, to.id)
+}
+
+#[test]
+fn a_move_of_everybody_closes_all_of_the_hash_and_keeps_them_together() {
+    let mut ring = Ring::serving(3);
+    let before = ring.login(1, "alice").expect("served");
+    assert_eq!(ring.login_of(2, namesake("alice")), Some(before));
+    let (order, to) = away_from(&ring, before, "alice");
+    ring.command(3, vec![order]);
+    ring.run(Duration::from_secs(2));
+    assert!(matches!(ring.reply(3), Some(Ok(_))));
+    for at in [1, 2] {
+        assert!(ring.members[&id(at)].holds().is_empty());
+    }
+    assert_eq!(ring.login(2, "alice"), Some(to));
+    assert_eq!(ring.login_of(1, namesake("alice")), Some(to));
+}
+
+#[test]
+fn a_pin_of_everybody_stays_while_anybody_is_held_by_it_and_then_goes() {
+    let mut ring = Ring::serving(3);
+    let hashed = ring.members[&id(1)]
+        .topology()
+        .place(user("alice"))
+        .expect("served");
+    let (order, to) = away_from(&ring, hashed, "alice");
+    ring.command(3, vec![order]);
+    ring.run(Duration::from_secs(2));
+    assert_eq!(ring.login_of(2, namesake("alice")), Some(to));
+    ring.run(TIMING_DEFAULT.user_expire * 4);
+    let pins = |ring: &Ring| ring.members[&id(1)].topology().pins().collect::<Vec<_>>();
+    assert_eq!(pins(&ring), [(user("alice").everybody(), to)]);
+    ring.end(2, namesake("alice"));
+    ring.run(TIMING_DEFAULT.user_expire * 4);
+    assert_eq!(pins(&ring), []);
+}
+
+#[test]
+fn a_move_of_somebody_unknown_is_kept_in_mind_for_as_long_as_users_are() {
+    let mut ring = Ring::serving(3);
+    let hashed = ring.members[&id(1)]
+        .topology()
+        .place(user("alice"))
+        .expect("served");
+    let (order, to) = away_from(&ring, hashed, "alice");
+    ring.command(3, vec![order]);
+    ring.run(TIMING_DEFAULT.user_expire);
+    assert_eq!(ring.login(1, "alice"), Some(to));
+}
+
+#[test]
+fn a_kick_closes_the_user_at_every_director_that_hears_of_it_and_nobody_else() {
+    let mut ring = Ring::serving(3);
+    for at in 1..=3 {
+        ring.login(at, "alice");
+        ring.login(at, "bob");
+        ring.login_of(at, namesake("alice"));
+    }
+    ring.cut = vec![(id(1), id(3))];
+    for _ in 0..2 {
+        ring.give(
+            id(1),
+            Input::Kick {
+                key: user("alice").key,
+            },
+        );
+        ring.run(Duration::from_millis(10));
+    }
+    let is_held = |at: u16, user| ring.members[&id(at)].holds().find(user).is_some();
+    assert_eq!(
+        [1, 2, 3].map(|at| is_held(at, user("alice"))),
+        [false, false, true]
+    );
+    for at in 1..=3 {
+        assert!(is_held(at, user("bob")) && is_held(at, namesake("alice")));
+    }
+    assert_eq!(ring.epochs(), [0, 0, 0]);
+}
+
+#[test]
+fn a_kick_from_another_epoch_is_carried_out() {
+    let mut ring = Ring::serving(3);
+    ring.login(3, "alice");
+    let kick = |epoch| Envelope {
+        from: id(1),
+        boot: Boot::from_bits(1),
+        epoch: crate::topology::Epoch::from_number(epoch),
+        body: crate::agreement::Body::Kick(user("alice").key),
+    };
+    ring.give(id(3), Input::Message(kick(7)));
+    assert!(ring.members[&id(3)].holds().is_empty());
+    ring.command(2, vec![Change::AddBackend(backend(9))]);
+    ring.run(Duration::from_secs(2));
+    ring.login(3, "alice");
+    ring.give(id(3), Input::Message(kick(0)));
+    assert!(ring.members[&id(3)].holds().is_empty());
 }

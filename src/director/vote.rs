@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::machine::Director;
 use super::output::{Event, Output};
 use crate::agreement::{Ballot, Body, Proposal, Value};
-use crate::topology::{MemberId, UserId};
+use crate::topology::{BackendId, MemberId, UserId};
 use crate::world::Instant;
 
 impl Director {
@@ -86,8 +86,10 @@ impl Director {
             .is_seated()
             .then(|| self.voter.statement(|m| topology.member(m).is_some(), now));
         let pins_held = self.serves().then(|| {
-            let is_held = |user: &UserId| self.holds.find(*user).is_some();
-            topology.pins().map(|(user, _)| user).filter(is_held).collect()
+            let pins = topology
+                .pins()
+                .filter(|&(user, backend)| self.is_pin_used(user, backend));
+            pins.map(|(user, _)| user).collect()
         });
         self.send(
             from,
@@ -98,5 +100,18 @@ impl Director {
             },
             out,
         );
+    }
+
+    /// Whether the pin's user is held here; of a pin of everybody, whether anybody is held by it.
+    fn is_pin_used(&self, user: UserId, backend: BackendId) -> bool {
+        if !user.key.is_everybody() {
+            return self.holds.find(user).is_some();
+        }
+        let hash = user.key.hash();
+        let mut of_hash = self
+            .holds
+            .scan(hash, hash)
+            .filter(|hold| hold.user.tag == user.tag);
+        of_hash.any(|hold| hold.backend == backend)
     }
 }

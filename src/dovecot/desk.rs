@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Answer;
 use crate::director::{CommandError, Director};
-use crate::topology::{Change, Epoch, MemberId, UserId, UserKey};
+use crate::topology::{Change, Epoch, MemberId, UserKey};
 use crate::world::Instant;
 
 /// The process's director, as doors see it.
@@ -29,8 +29,8 @@ pub trait Desk: Clone + Send + Sync + 'static {
     /// Carries out an admin's changes, all or none.
     fn command(&self, changes: Vec<Change>) -> impl Future<Output = Result<Epoch, CommandError>> + Send;
 
-    /// Closes a user's sessions here, wherever he is placed.
-    fn kick(&self, user: UserId);
+    /// Closes a user's sessions, of every tag, here and at every director that can be reached now.
+    fn kick(&self, key: UserKey);
 
     /// What `look` finds in the director, at the instant given to it. `None` when the director has stopped.
     fn read<R: Send + 'static>(

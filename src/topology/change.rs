@@ -52,22 +52,23 @@ pub enum Change {
         /// Which; all backends when there is none.
         ip: Option<IpAddr>,
     },
-    /// The user is pinned to the backend, under the backend's tag; his sessions elsewhere are closed.
+    /// The user is pinned to the backend, under the backend's tag; his sessions elsewhere are closed. A
+    /// move of everybody of a hash also drops the pins of single users of that hash and tag.
     Move {
-        /// Who.
+        /// Who, or everybody of a hash.
         key: UserKey,
         /// Where to.
         ip: IpAddr,
     },
-    /// The user's pin goes and his sessions elsewhere than the ring says are closed.
+    /// The user's own pin goes and his sessions elsewhere than where he belongs then are closed.
     Unpin {
-        /// Who.
+        /// Who, or everybody of a hash.
         user: UserId,
     },
     /// Pins that nobody seems to need go; who is found to be held all the same is pinned again, not
     /// closed.
     Release {
-        /// Who. Users without a pin are passed over.
+        /// Who. Users without a pin of their own are passed over.
         users: Box<[UserId]>,
     },
     /// A process joins the ring.

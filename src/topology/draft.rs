@@ -186,12 +186,15 @@ impl Draft {
 
     fn move_user(&mut self, user: UserId, to: BackendId) -> Result<(), ChangeError> {
         let base = &self.base.table.pins;
-        let is_pinned = self.pin_edits.get(base, user).is_some();
+        let is_pinned = self.pin_edits.own(base, user).is_some();
         if !is_pinned && !self.pin_edits.fewer_than(base, PINS_MAX) {
             return Err(ChangeError::TooMany {
                 what: Counted::Pins,
                 limit: PINS_MAX,
             });
+        }
+        if user.key.is_everybody() {
+            self.pin_edits.clear_everybody(base, user.key.hash(), user.tag);
         }
         self.pin_edits.set(user, to);
         self.moves.add_user(user);
@@ -202,7 +205,7 @@ impl Draft {
         if self.table.tags.name(user.tag).is_none() {
             return Err(ChangeError::UnknownTag { tag: user.tag });
         }
-        if self.pin_edits.get(&self.base.table.pins, user).is_none() {
+        if self.pin_edits.own(&self.base.table.pins, user).is_none() {
             return Err(ChangeError::NoSuchPin { user });
         }
         self.pin_edits.clear(user);
@@ -215,7 +218,7 @@ impl Draft {
             return Err(ChangeError::NothingNamed);
         }
         for &user in users {
-            if self.pin_edits.get(&self.base.table.pins, user).is_some() {
+            if self.pin_edits.own(&self.base.table.pins, user).is_some() {
                 self.pin_edits.clear(user);
             }
         }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// A user as every table here knows him: the first 8 bytes, big endian, of the MD5 of his expanded name.
 ///
 /// The upper half is the 32-bit hash of Dovecot's director and alone decides the placement; the lower
-/// half keeps apart users whose hashes collide. As in Dovecot, a hash of 0 is replaced by 1.
+/// half keeps apart users whose hashes collide. As in Dovecot, a hash of 0 is replaced by 1. A lower half
+/// of 0 is nobody's: it stands for everybody of the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "u64", into = "u64")]
 pub struct UserKey(u64);
@@ -30,7 +31,22 @@ impl UserKey {
     }
 
     pub(super) fn of_digest(digest: [u8; 16]) -> Self {
-        Self::from_bits((u128::from_be_bytes(digest) >> 64) as u64)
+        let key = Self::from_bits((u128::from_be_bytes(digest) >> 64) as u64);
+        if key.is_everybody() {
+            UserKey(key.0 | 1)
+        } else {
+            key
+        }
+    }
+
+    /// The key that stands for everybody of this hash; a hash of 0 becomes 1.
+    pub const fn everybody_of(hash: u32) -> Self {
+        Self::from_bits((hash as u64) << 32)
+    }
+
+    /// Whether this key stands for everybody of its hash.
+    pub const fn is_everybody(self) -> bool {
+        self.0 as u32 == 0
     }
 
     /// All 64 bits.
@@ -97,6 +113,17 @@ pub struct UserId {
     pub key: UserKey,
     /// Among which backends.
     pub tag: TagId,
+}
+
+impl UserId {
+    /// Everybody of this user's hash and tag.
+    #[must_use]
+    pub const fn everybody(self) -> Self {
+        UserId {
+            key: UserKey::everybody_of(self.key.hash()),
+            tag: self.tag,
+        }
+    }
 }
 
 impl fmt::Display for UserId {
@@ -222,6 +249,17 @@ mod tests {
     #[test]
     fn the_upper_half_of_a_key_is_the_hash_of_dovecot() {
         assert_eq!(UserKey::of_expanded(b"bob").hash(), 2_677_887_420);
+    }
+
+    #[test]
+    fn nobodys_name_makes_the_key_that_stands_for_everybody() {
+        let mut digest = [0; 16];
+        digest[3] = 7;
+        assert_eq!(UserKey::of_digest(digest).to_bits(), 7 << 32 | 1);
+        assert_eq!(UserKey::of_digest([0; 16]).to_bits(), 1 << 32 | 1);
+        assert!(UserKey::everybody_of(7).is_everybody());
+        assert_eq!(UserKey::everybody_of(7).hash(), 7);
+        assert_eq!(UserKey::everybody_of(0).hash(), 1);
     }
 
     #[test]

@@ -34,7 +34,9 @@ impl Moves {
 
     /// Whether `user`, held on `held_on`, must leave it.
     pub fn covers(&self, user: UserId, held_on: BackendId) -> bool {
-        self.backends.contains(&held_on) || self.users.contains(&user)
+        self.backends.contains(&held_on)
+            || self.users.contains(&user)
+            || self.users.contains(&user.everybody())
     }
 
     /// The backends that everybody must leave who is there without belonging there.
@@ -42,7 +44,7 @@ impl Moves {
         self.backends.iter().copied()
     }
 
-    /// The users who must leave where they are unless they belong there.
+    /// The users who must leave where they are unless they belong there, single ones and everybody of a hash.
     pub fn users(&self) -> impl ExactSizeIterator<Item = UserId> + '_ {
         self.users.iter().copied()
     }

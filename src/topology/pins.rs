@@ -1,11 +1,14 @@
 //! The pins of a topology: the few users who stay where the vhost ring would not send them.
+//!
+//! A pin is one user's, or everybody's of a hash: then its key has a lower half of 0, and it stands before
+//! those of single users of that hash. A user's own pin counts more than everybody's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::hash_index::HashIndex;
-use super::{BackendId, UserId};
+use super::{BackendId, TagId, UserId, UserKey};
 
 /// The most pins of a topology.
 pub const PINS_MAX: usize = 1_000_000;
@@ -32,13 +35,37 @@ impl Pins {
         }
     }
 
+    /// The pin of this very user.
+    pub(super) fn own(&self, user: UserId) -> Option<BackendId> {
+        find(self.bucket(user.key.hash()), user).ok()
+    }
+
+    /// The user's own pin, or else everybody's of his hash and tag.
     pub(super) fn get(&self, user: UserId) -> Option<BackendId> {
-        if self.sorted.is_empty() {
-            return None;
+        let bucket = self.bucket(user.key.hash());
+        match find(bucket, user) {
+            Ok(backend) => Some(backend),
+            Err(place) => {
+                let before = &bucket[..place];
+                let has_others = before.last()?.0.key.hash() == user.key.hash();
+                has_others.then(|| find(before, user.everybody()).ok()).flatten()
+            }
         }
-        let bucket = &self.sorted[self.index.bucket(user.key.hash())];
-        let place = bucket.binary_search_by_key(&user, |&(pinned, _)| pinned).ok()?;
-        Some(bucket[place].1)
+    }
+
+    /// The pins of a hash: first everybody's, by tag, then those of single users.
+    pub(super) fn of_hash(&self, hash: u32) -> &[(UserId, BackendId)] {
+        let bucket = self.bucket(hash);
+        let first = bucket.partition_point(|(user, _)| user.key.hash() < hash);
+        let end = bucket.partition_point(|(user, _)| user.key.hash() <= hash);
+        &bucket[first..end]
+    }
+
+    fn bucket(&self, hash: u32) -> &[(UserId, BackendId)] {
+        if self.sorted.is_empty() {
+            return &[];
+        }
+        &self.sorted[self.index.bucket(hash)]
     }
 
     pub(super) fn sorted(&self) -> &[(UserId, BackendId)] {
@@ -66,6 +93,12 @@ impl Hash for Pins {
     }
 }
 
+/// The pin of this very user in a sorted list, or where it would stand.
+fn find(sorted: &[(UserId, BackendId)], user: UserId) -> Result<BackendId, usize> {
+    let place = sorted.binary_search_by_key(&user, |&(pinned, _)| pinned)?;
+    Ok(sorted[place].1)
+}
+
 /// What a draft does to the pins of its base, before it makes the new list.
 #[derive(Clone, Debug, Default)]
 pub(super) struct PinEdits {
@@ -84,6 +117,24 @@ impl PinEdits {
         self.users.insert(user, None);
     }
 
+    /// Drops the pins of everybody of this hash and tag, each one's own and the common one.
+    pub(super) fn clear_everybody(&mut self, base: &Pins, hash: u32, tag: TagId) {
+        let of_base = base.of_hash(hash).iter().map(|&(user, _)| user);
+        let of_tag = of_base.filter(|user| user.tag == tag);
+        self.users.extend(of_tag.map(|user| (user, None)));
+        let first = UserId {
+            key: UserKey::everybody_of(hash),
+            tag: TagId::DEFAULT,
+        };
+        let of_hash = self
+            .users
+            .range_mut(first..)
+            .take_while(|(user, _)| user.key.hash() == hash);
+        of_hash
+            .filter(|(user, _)| user.tag == tag)
+            .for_each(|(_, pin)| *pin = None);
+    }
+
     /// Drops every pin to these.
     pub(super) fn drop_backends(&mut self, backends: &BTreeSet<BackendId>) {
         self.dropped.extend(backends);
@@ -92,10 +143,11 @@ impl PinEdits {
         }
     }
 
-    pub(super) fn get(&self, base: &Pins, user: UserId) -> Option<BackendId> {
+    /// The pin of this very user.
+    pub(super) fn own(&self, base: &Pins, user: UserId) -> Option<BackendId> {
         match self.users.get(&user) {
             Some(&edited) => edited,
-            None => base.get(user).filter(|backend| !self.dropped.contains(backend)),
+            None => base.own(user).filter(|backend| !self.dropped.contains(backend)),
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) fn id_at(topology: &Topology, last: u8) -> BackendId {
 /// A user with this hash.
 pub(super) fn user(topology: &Topology, hash: u32, tag: &str) -> UserId {
     UserId {
-        key: UserKey::from_bits(u64::from(hash) << 32),
+        key: UserKey::from_bits(u64::from(hash) << 32 | 5),
         tag: topology.tag(tag).expect("a known tag"),
     }
 }

@@ -1,6 +1,6 @@
 //! The value that all members share: who is in the ring, where users belong, and the exceptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -85,7 +85,8 @@ impl Topology {
     /// The next epoch's topology: this one with `pins` laid over its own.
     ///
     /// A pin to an unknown backend, or to one of another tag than the user's, is passed over; of two for
-    /// one user the later counts. Pins that say what the ring says anyway are dropped, also old ones.
+    /// one user the later counts. Pins that say what the ring says anyway are dropped, also old ones, unless
+    /// they are an exception from the pin of everybody of their hash.
     /// What would be beyond [`PINS_MAX`] is left out, highest keys first: these users lose their
     /// sessions, nobody is split.
     #[must_use]
@@ -102,7 +103,12 @@ impl Topology {
             .map(|&(user, to)| (user, Some(to)))
             .collect();
         let mut sorted = overlaid(self.pins(), added.into_iter());
-        sorted.retain(|&(user, to)| self.hashed(user) != Some(to));
+        let everybodys: BTreeSet<UserId> = sorted
+            .iter()
+            .filter(|&&(user, to)| user.key.is_everybody() && self.hashed(user) != Some(to))
+            .map(|&(user, _)| user)
+            .collect();
+        sorted.retain(|&(user, to)| self.hashed(user) != Some(to) || everybodys.contains(&user.everybody()));
         sorted.truncate(PINS_MAX);
         if sorted != table.pins.sorted() {
             table.pins = Arc::new(Pins::from_sorted(sorted));
@@ -154,7 +160,7 @@ impl Topology {
             .max(self.table.lease_before)
     }
 
-    /// Where the user belongs: his pin if he has one, else where the ring of his tag sends him. None
+    /// Where the user belongs: to where he or his hash is pinned, else where the ring of his tag sends him. None
     /// when the tag is unknown or has no backend with weight that is up.
     pub fn place(&self, user: UserId) -> Option<BackendId> {
         self.pin(user).or_else(|| self.hashed(user))
@@ -182,14 +188,24 @@ impl Topology {
         }
     }
 
-    /// Where the ring of his tag sends the user, whatever his pin says.
+    /// Where the ring of his tag sends the user, whatever pins say.
     pub fn hashed(&self, user: UserId) -> Option<BackendId> {
         self.ring(user.tag)?.pick(user.key.hash())
     }
 
-    /// The backend that the user is pinned to.
+    /// The backend that the user is pinned to, by his own pin or else with everybody of his hash.
     pub fn pin(&self, user: UserId) -> Option<BackendId> {
         self.table.pins.get(user)
+    }
+
+    /// The backend of the pin of this very user.
+    pub fn own_pin(&self, user: UserId) -> Option<BackendId> {
+        self.table.pins.own(user)
+    }
+
+    /// The pins of a hash, for all tags: first everybody's, then those of single users.
+    pub fn pins_of(&self, hash: u32) -> impl ExactSizeIterator<Item = (UserId, BackendId)> + '_ {
+        self.table.pins.of_hash(hash).iter().copied()
     }
 
     /// All pins, by user.

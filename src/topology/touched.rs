@@ -10,7 +10,7 @@ use super::{BackendId, Span, TagId, Topology, UserId, VhostRing};
 pub struct Touched {
     /// Where the rings differ; sorted by first hash and tag, disjoint and not adjacent within a tag.
     pub spans: Vec<Span>,
-    /// The users whose pins differ, in order.
+    /// The users whose own pins differ, in order; among them those that stand for everybody of a hash.
     pub users: Vec<UserId>,
 }
 

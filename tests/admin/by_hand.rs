@@ -6,7 +6,7 @@ use maildirector::dovecot::LinkRow;
 use maildirector::dovecot::admin::USERS_PER_PAGE;
 use maildirector::topology::{HashFormat, MemberId, TagId, UserId};
 
-use super::lone::{Lone, run};
+use super::lone::{Lone, run, run_ring};
 
 /// The backends of the captured session.
 const CAPTURED: &str = "director_mail_servers = \"10.1.0.1-10.1.0.3 10.1.0.10@tagx\"";
@@ -148,17 +148,40 @@ fn users_are_looked_up_moved_listed_and_kicked() {
 }
 
 #[test]
-fn a_hash_alone_moves_nobody_who_is_unknown() {
+fn a_hash_alone_moves_everybody_of_it() {
     run("hash", CAPTURED, |lone| async move {
         lone.serves().await;
         let mut admin = lone.connect().await;
         admin
-            .asks(
-                "USER-MOVE\t12345\t10.1.0.2",
-                "no user with the hash 12345 is held or pinned here, and a hash alone is too little to move one: \
-                 ask the director that serves the user\n",
-            )
+            .asks(&format!("USER-LOOKUP\t{BOB}"), "\t0\t10.1.0.3\t10.1.0.3\n")
             .await;
+        let epoch = lone.desk.epoch();
+        for _ in 0..2 {
+            admin.asks(&format!("USER-MOVE\t{BOB}\t10.1.0.2"), "OK\n").await;
+        }
+        assert_eq!(lone.desk.epoch(), epoch + 1, "they are there already");
+        for user in ["bob", "2677887420"] {
+            admin
+                .say(&format!("USER-LOOKUP\t{user}\nUSER-LIST\t10.1.0.1\n"))
+                .await;
+            let said = admin.table().await;
+            assert!(said.starts_with("10.1.0.2\t"), "{said}");
+            assert!(said.ends_with("\t10.1.0.3\t10.1.0.3\n\n"), "{said}");
+        }
+        lone.desk.login("bob", "");
+        assert_eq!(lone.desk.held_at("bob"), Some([10, 1, 0, 2].into()));
+        // One of them is moved by his name, then everybody again.
+        admin.asks("USER-MOVE\tbob\t10.1.0.1", "OK\n").await;
+        assert_eq!(lone.desk.kicked().len(), 1);
+        lone.desk.login("bob", "");
+        assert_eq!(lone.desk.held_at("bob"), Some([10, 1, 0, 1].into()));
+        admin.asks(&format!("USER-MOVE\t{BOB}\t10.1.0.2"), "OK\n").await;
+        assert_eq!(lone.desk.kicked().len(), 2);
+        // Under another tag he is another user.
+        admin.asks(&format!("USER-MOVE\t{BOB}\t10.1.0.10"), "OK\n").await;
+        admin.asks("USER-MOVE\t12345\t10.9.9.9", "NOTFOUND\n").await;
+        lone.desk.login("bob", "");
+        assert_eq!(lone.desk.held_at("bob"), Some([10, 1, 0, 2].into()));
     });
 }
 
@@ -314,5 +337,42 @@ fn links_are_shown_beside_the_members_they_lead_to() {
                 "127.0.0.3\t9090\tleft\t0\tsynced",
             ]
         );
+    });
+}
+
+#[test]
+fn what_one_director_is_told_holds_at_the_others() {
+    run_ring("three", RING, 3, |ring| async move {
+        for lone in &ring {
+            lone.serves().await;
+        }
+        let [first, second, third] = <[_; 3]>::try_from(ring).unwrap_or_else(|_| unreachable!());
+        let mut admin = first.connect().await;
+        let mut elsewhere = second.connect().await;
+        admin.asks("HOST-SET\t10.1.0.2", "OK\n").await;
+        for to in ["10.1.0.2", "10.1.0.1"] {
+            admin.asks(&format!("USER-MOVE\t{BOB}\t{to}"), "OK\n").await;
+            elsewhere.say("USER-LOOKUP\tbob\nUSER-LIST\n").await;
+            let said = elsewhere.table().await;
+            let current = said.split('\t').next().unwrap_or_default();
+            // Nobody keeps in mind that somebody was sent where he belongs.
+            assert!(current == to || current.is_empty(), "{said}");
+            third.desk.login("bob", "");
+            assert_eq!(third.desk.held_at("bob"), Some(to.parse().unwrap()));
+        }
+        assert_eq!(
+            third.desk.kicked().len(),
+            1,
+            "he was moved once while he was there"
+        );
+        second.desk.login("bob", "");
+        for _ in 0..2 {
+            admin.asks("USER-KICK\tbob", "OK\n").await;
+            for lone in [&second, &third] {
+                assert_eq!(lone.desk.held_at("bob"), None);
+            }
+        }
+        assert_eq!((second.desk.kicked().len(), third.desk.kicked().len()), (1, 2));
+        assert!(first.desk.kicked().is_empty());
     });
 }

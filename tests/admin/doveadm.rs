@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::lone::{Lone, run};
+use super::lone::{Lone, run, run_ring};
 
 const EXIT_FAILED: i32 = 75;
 const EXIT_NOT_FOUND: i32 = 68;
@@ -210,6 +210,41 @@ fn users_are_shown_moved_flushed_and_kicked() {
         shell.succeeds("flush -F 10.2.0.11", "Info: 10.2.0.11: flushed\n");
         shell.succeeds("flush --max-parallel 7 all", "Info: flushed\n");
         shell.succeeds("flush all", "Info: flushed\n");
+    });
+}
+
+#[test]
+fn somebody_who_never_logged_in_is_moved_and_found_by_all_and_kicked_at_all() {
+    let Some(binary) = doveadm() else {
+        eprintln!("skipped: there is no doveadm of Dovecot 2.3");
+        return;
+    };
+    let config = "director_mail_servers = \"10.2.0.10 10.2.0.11\"\n\
+        director_servers = \"127.0.0.1 127.0.0.2\"\n[ring]\ninsecure = true\n";
+    run_ring("doveadm_ring_of_two", config, 2, |ring| async move {
+        for lone in &ring {
+            lone.serves().await;
+        }
+        let [one, other] = [&ring[0], &ring[1]].map(|lone| Shell {
+            lone,
+            binary: binary.clone(),
+        });
+        other.succeeds(
+            "status bob",
+            "Current: n/a (expires -1)\nHashed: 10.2.0.10\nInitial config: 10.2.0.10\n",
+        );
+        one.succeeds(
+            "move bob 10.2.0.11",
+            "Info: User hash 2677887420 moved to 10.2.0.11\n",
+        );
+        let (code, status) = other.run("status bob");
+        assert_eq!(code, 0);
+        assert!(status.starts_with("Current: 10.2.0.11 (expires 20"), "{status}");
+        other.lone.desk.login("bob", "");
+        assert_eq!(other.lone.desk.held_at("bob"), Some([10, 2, 0, 11].into()));
+        one.succeeds("kick bob", "Info: User bob kicked\n");
+        assert_eq!(other.lone.desk.held_at("bob"), None);
+        assert_eq!(other.lone.desk.kicked().len(), 1);
     });
 }
 

@@ -1,6 +1,7 @@
-//! A director without neighbours behind a desk, an admin door in front of it, and somebody to talk to it.
+//! Directors behind desks, an admin door in front of each, and somebody to talk to them. Mostly it is one director,
+//! without neighbours; what several say to each other arrives at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -38,6 +39,19 @@ pub struct Lone {
 
 /// Runs a test with a director as this file configures it; tasks run beside the test, so it may block.
 pub fn run<F: Future<Output = ()>>(name: &str, config: &str, test: impl FnOnce(Lone) -> F) {
+    run_ring(name, config, 1, |ring| {
+        let [lone] = <[Lone; 1]>::try_from(ring).unwrap_or_else(|_| unreachable!("one was asked for"));
+        test(lone)
+    });
+}
+
+/// Runs a test with the first so many directors of a configuration, in the order of their numbers.
+pub fn run_ring<F: Future<Output = ()>>(
+    name: &str,
+    config: &str,
+    directors: u16,
+    test: impl FnOnce(Vec<Lone>) -> F,
+) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("admin").join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("the target folder can be written");
@@ -48,41 +62,54 @@ pub fn run<F: Future<Output = ()>>(name: &str, config: &str, test: impl FnOnce(L
         .build();
     runtime.expect("a runtime can be made").block_on(async {
         let world = RealWorld::open(&folder.join("state")).expect("the folder is ours");
-        let lone = Lone::open(world, folder, &config).await;
-        test(lone).await;
+        let ring = Lone::open_ring(&world, &folder, &config, directors).await;
+        test(ring).await;
     });
 }
 
 impl Lone {
-    async fn open(world: RealWorld, folder: PathBuf, config: &Config) -> Self {
+    async fn open_ring(world: &RealWorld, folder: &Path, config: &Config, directors: u16) -> Vec<Self> {
         let resolved = Resolved::default();
         let configured = Arc::new(Topology::new(config.seed(&resolved).expect("no names")).expect("a seed"));
-        let desk = LoneDesk::start(&world, configured.clone());
-        let ticking = world.spawn("ticks", desk.clone().tick());
-        let socket = folder.join("director-admin");
-        let settings = AdminSettings {
-            listen: Listen::unix(&socket, 0o600),
-            members: config.members(&resolved).expect("no names").into(),
-            configured,
-            connections_max: 10,
-        };
-        let door = open_admin(world.clone(), desk.clone(), settings)
-            .await
-            .expect("the door opens");
-        Lone {
-            desk,
-            socket,
-            folder,
-            world,
-            _door: door,
-            _ticking: ticking,
+        let first = LoneDesk::start(world, &configured, directors);
+        let mut ring = Vec::new();
+        for place in 0..usize::from(directors) {
+            let desk = LoneDesk {
+                place,
+                ..first.clone()
+            };
+            let ticking = world.spawn("ticks", desk.clone().tick());
+            let name = if place == 0 {
+                "director-admin".to_owned()
+            } else {
+                format!("director-admin-{}", place + 1)
+            };
+            let socket = folder.join(name);
+            let settings = AdminSettings {
+                listen: Listen::unix(&socket, 0o600),
+                members: config.members(&resolved).expect("no names").into(),
+                configured: configured.clone(),
+                connections_max: 10,
+            };
+            let door = open_admin(world.clone(), desk.clone(), settings)
+                .await
+                .expect("the door opens");
+            ring.push(Lone {
+                desk,
+                socket,
+                folder: folder.to_owned(),
+                world: world.clone(),
+                _door: door,
+                _ticking: ticking,
+            });
         }
+        ring
     }
 
     /// Waits until the director has its lease.
     pub async fn serves(&self) {
         let end = self.world.clock().now().plus(WAIT_MAX);
-        while !self.desk.state().director.is_serving() {
+        while !self.desk.is_serving() {
             assert!(self.world.clock().now() < end, "it never serves");
             sleep(self.world.clock(), TICK).await;
         }
@@ -171,50 +198,67 @@ impl Admin {
 #[derive(Clone)]
 pub struct LoneDesk {
     world: RealWorld,
+    /// Of the whole ring.
     state: Arc<Mutex<State>>,
+    /// Whose desk this is.
+    place: usize,
 }
 
 struct State {
-    director: Director,
+    members: Vec<Seat>,
     commands: u64,
     waiting: BTreeMap<CommandId, oneshot::Sender<Result<Epoch, CommandError>>>,
-    kicked: Vec<UserId>,
     links: Vec<LinkRow>,
 }
 
+struct Seat {
+    director: Director,
+    kicked: Vec<UserId>,
+}
+
 impl LoneDesk {
-    fn start(world: &RealWorld, configured: Arc<Topology>) -> Self {
-        let settings = Settings {
-            me: MemberId::from_index(1),
-            configured,
-            policy: Policy::Consistent,
-            close_bound: Duration::ZERO,
-            limits: Limits {
-                command_wait: Duration::from_millis(300),
-                ..Limits::default()
-            },
-            rules: Rules::default(),
-        };
-        let start = Start {
-            boot: Boot::from_bits(1),
-            entropy: 1,
-            record: None,
-            journal: Gathered::default(),
-            is_bootstrap: false,
-        };
-        let mut out = Vec::new();
+    fn start(world: &RealWorld, configured: &Arc<Topology>, directors: u16) -> Self {
         let now = world.clock().now();
         let mut state = State {
-            director: Director::start(settings, start, now, &mut out),
+            members: Vec::new(),
             commands: 0,
             waiting: BTreeMap::new(),
-            kicked: Vec::new(),
             links: Vec::new(),
         };
-        state.carry_out(now, out);
+        let mut outputs = VecDeque::new();
+        for number in 1..=directors {
+            let settings = Settings {
+                me: MemberId::from_index(number),
+                configured: configured.clone(),
+                policy: Policy::Consistent,
+                close_bound: Duration::ZERO,
+                limits: Limits {
+                    command_wait: Duration::from_millis(if directors == 1 { 300 } else { 5_000 }),
+                    ..Limits::default()
+                },
+                rules: Rules::default(),
+            };
+            let start = Start {
+                boot: Boot::from_bits(number.into()),
+                entropy: number.into(),
+                record: None,
+                journal: Gathered::default(),
+                is_bootstrap: false,
+            };
+            let mut out = Vec::new();
+            let director = Director::start(settings, start, now, &mut out);
+            let place = state.members.len();
+            state.members.push(Seat {
+                director,
+                kicked: Vec::new(),
+            });
+            outputs.extend(out.into_iter().map(|output| (place, output)));
+        }
+        state.carry_out(now, outputs);
         LoneDesk {
             world: world.clone(),
             state: Arc::new(Mutex::new(state)),
+            place: 0,
         }
     }
 
@@ -239,34 +283,40 @@ impl LoneDesk {
 
     /// Where a user is held.
     pub fn held_at(&self, name: &str) -> Option<IpAddr> {
-        let state = self.state();
-        let hash = self.key(name).hash();
-        let hold = state.director.holds().scan(hash, hash).next()?;
-        state
-            .director
-            .topology()
-            .backend(hold.backend)
-            .map(|backend| backend.ip)
+        self.look(|seat| {
+            let hash = self.key(name).hash();
+            let hold = seat.director.holds().scan(hash, hash).next()?;
+            let backend = seat.director.topology().backend(hold.backend);
+            backend.map(|backend| backend.ip)
+        })
     }
 
     pub fn epoch(&self) -> u64 {
-        self.state().director.epoch().number()
+        self.look(|seat| seat.director.epoch().number())
     }
 
     pub fn kicked(&self) -> Vec<UserId> {
-        self.state().kicked.clone()
+        self.look(|seat| seat.kicked.clone())
     }
 
     pub fn link(&self, row: LinkRow) {
         self.state().links.push(row);
     }
 
+    fn is_serving(&self) -> bool {
+        self.look(|seat| seat.director.is_serving())
+    }
+
     fn give(&self, input: Input<'_>) {
         let now = self.world.clock().now();
-        let mut out = Vec::new();
         let mut state = self.state();
-        state.director.handle(now, input, &mut out);
-        state.carry_out(now, out);
+        let mut outputs = VecDeque::new();
+        state.give(self.place, now, input, &mut outputs);
+        state.carry_out(now, outputs);
+    }
+
+    fn look<A>(&self, look: impl FnOnce(&Seat) -> A) -> A {
+        look(&self.state().members[self.place])
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -275,31 +325,40 @@ impl LoneDesk {
 }
 
 impl State {
-    fn carry_out(&mut self, now: Instant, mut outputs: Vec<Output>) {
-        while !outputs.is_empty() {
-            let mut more = Vec::new();
-            for output in outputs {
-                match output {
-                    Output::Save { number, .. } => {
-                        self.director.handle(now, Input::Saved { number }, &mut more)
-                    }
-                    Output::CloseAll { term } => {
-                        self.director.handle(now, Input::AllClosed { term }, &mut more)
-                    }
-                    Output::Evict { user, serial, .. } => {
-                        self.kicked.push(user);
-                        self.director
-                            .handle(now, Input::Evicted { user, serial }, &mut more);
-                    }
-                    Output::Reply { id, result } => {
-                        if let Some(admin) = self.waiting.remove(&id) {
-                            let _ = admin.send(result);
-                        }
-                    }
-                    _ => {}
+    fn give(&mut self, place: usize, now: Instant, input: Input<'_>, to: &mut VecDeque<(usize, Output)>) {
+        let mut out = Vec::new();
+        self.members[place].director.handle(now, input, &mut out);
+        to.extend(out.into_iter().map(|output| (place, output)));
+    }
+
+    fn carry_out(&mut self, now: Instant, mut outputs: VecDeque<(usize, Output)>) {
+        while let Some((at, output)) = outputs.pop_front() {
+            let more = &mut outputs;
+            match output {
+                Output::Save { number, .. } => self.give(at, now, Input::Saved { number }, more),
+                Output::CloseAll { term } => self.give(at, now, Input::AllClosed { term }, more),
+                Output::Evict { user, serial, .. } => {
+                    self.members[at].kicked.push(user);
+                    self.give(at, now, Input::Evicted { user, serial }, more);
                 }
+                Output::Reply { id, result } => {
+                    if let Some(admin) = self.waiting.remove(&id) {
+                        let _ = admin.send(result);
+                    }
+                }
+                Output::Send { to, envelope } => {
+                    let place = self.members.iter().position(|seat| seat.director.me() == to);
+                    if let Some(place) = place {
+                        self.give(place, now, Input::Message(envelope), more);
+                    }
+                }
+                Output::Flood(envelope) => {
+                    for place in (0..self.members.len()).filter(|place| *place != at) {
+                        self.give(place, now, Input::Message(envelope.clone()), more);
+                    }
+                }
+                _ => {}
             }
-            outputs = more;
         }
     }
 }
@@ -329,8 +388,8 @@ impl Desk for LoneDesk {
         answer.await.expect("every command is answered")
     }
 
-    fn kick(&self, user: UserId) {
-        self.give(Input::Kick { user });
+    fn kick(&self, key: UserKey) {
+        self.give(Input::Kick { key });
     }
 
     async fn read<R: Send + 'static>(
@@ -338,8 +397,7 @@ impl Desk for LoneDesk {
         look: impl FnOnce(&Director, Instant) -> R + Send + 'static,
     ) -> Option<R> {
         let now = self.world.clock().now();
-        let state = self.state();
-        (!state.director.is_halted()).then(|| look(&state.director, now))
+        self.look(|seat| (!seat.director.is_halted()).then(|| look(&seat.director, now)))
     }
 
     fn links(&self) -> Vec<LinkRow> {

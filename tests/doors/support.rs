@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use maildirector::director::{CommandError, Director, RefuseReason};
 use maildirector::dovecot::{Answer, Batch, Desk, LinkRow, Place, Replies};
-use maildirector::topology::{Change, Epoch, UserId, UserKey};
+use maildirector::topology::{Change, Epoch, UserKey};
 use maildirector::world::{
     Address, Clock, Instant, Listen, Listener, Network, RealWorld, Socket, World, deadline, sleep,
 };
@@ -276,7 +276,7 @@ impl Desk for StubDesk {
         Ok(Epoch::ZERO)
     }
 
-    fn kick(&self, _user: UserId) {}
+    fn kick(&self, _key: UserKey) {}
 
     async fn read<R: Send + 'static>(
         &self,

@@ -79,12 +79,13 @@ fn any_body() -> impl Strategy<Value = Body> {
             moved,
             pinned,
         }),
+        any_user().prop_map(|user| Body::Kick(user.key)),
     ];
-    prop_oneof![8 => round, 11 => others]
+    prop_oneof![8 => round, 12 => others]
 }
 
 /// How many kinds of [`Body`] there are.
-pub(crate) const KINDS: usize = 19;
+pub(crate) const KINDS: usize = 20;
 
 /// Which kind a body is.
 pub(crate) fn number_of(body: &Body) -> usize {
@@ -108,6 +109,7 @@ pub(crate) fn number_of(body: &Body) -> usize {
         Body::Request(_) => 16,
         Body::Count { .. } => 17,
         Body::Counted { .. } => 18,
+        Body::Kick(_) => 19,
     }
 }
 

@@ -138,7 +138,7 @@ impl Observed {
             Step::SaveFailed => self.give(Input::SaveFailed { is_replaced: false }),
             Step::Command(changes) => self.give(Input::Command { id, changes }),
             Step::DryRun(changes) => self.give(Input::DryRun { id, changes }),
-            Step::Kick(user) => self.give(Input::Kick { user }),
+            Step::Kick(user) => self.give(Input::Kick { key: user.key }),
         }
     }
 

@@ -6,7 +6,7 @@ pub(crate) mod worlds;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use maildirector::topology::{Change, Draft, NewBackend, Topology, touched};
+use maildirector::topology::{BackendId, Change, Draft, NewBackend, Topology, UserKey, touched};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -32,8 +32,9 @@ proptest! {
         for user in users_to_ask(&[&old, &new], &hashes) {
             let in_span = touched.spans.iter().any(|span| span.covers(user));
             prop_assert_eq!(in_span, old.hashed(user) != new.hashed(user), "{}", user);
-            let named = touched.users.binary_search(&user).is_ok();
-            prop_assert_eq!(named, old.pin(user) != new.pin(user), "{}", user);
+            let is_named = |user| touched.users.binary_search(&user).is_ok();
+            prop_assert_eq!(is_named(user), old.own_pin(user) != new.own_pin(user), "{}", user);
+            let named = is_named(user) || is_named(user.everybody());
             prop_assert!(in_span || named || old.place(user) == new.place(user), "{}", user);
         }
     }
@@ -214,7 +215,46 @@ proptest! {
             prop_assert_eq!(next.place(user), expected, "{}", user);
         }
         for (user, to) in next.pins() {
-            prop_assert_ne!(next.hashed(user), Some(to), "{}", user);
+            let is_exception = next.own_pin(user.everybody()).is_some() && !user.key.is_everybody();
+            prop_assert!(is_exception || next.hashed(user) != Some(to), "{}", user);
+        }
+    }
+
+    #[test]
+    fn a_move_of_everybody_moves_all_of_the_hash_and_nobody_else(
+        base in any_topology(),
+        hash in any_hash(),
+        place in any::<Index>(),
+        others in vec(any::<u32>(), 16),
+    ) {
+        let to = nth_backend(&base, place);
+        let key = UserKey::everybody_of(hash);
+        let (next, moves) = after(&base, &[Change::Move { key, ip: to.ip }]);
+        for next in [&next, &next.advanced(&[])] {
+            let hashes: Vec<u32> = others.iter().copied().chain([hash]).collect();
+            for user in users_to_ask(&[&base, next], &hashes) {
+                if user.key.hash() == key.hash() && user.tag == to.tag {
+                    prop_assert_eq!(next.place(user), Some(to.id), "{}", user);
+                    prop_assert!(backends_of(&base).all(|held_on| moves.covers(user, held_on)));
+                } else {
+                    prop_assert_eq!(next.place(user), base.place(user), "{}", user);
+                    prop_assert!(!backends_of(&base).any(|held_on| moves.covers(user, held_on)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_pins_of_everybody_mean_can_be_told_without_an_index(topology in any_topology(), hashes in vec(any_hash(), 8)) {
+        let pins: BTreeMap<_, _> = topology.pins().collect();
+        for user in users_to_ask(&[&topology], &hashes) {
+            let own = pins.get(&user).copied();
+            prop_assert_eq!(topology.own_pin(user), own);
+            prop_assert_eq!(topology.pin(user), own.or(pins.get(&user.everybody()).copied()));
+            let of_hash: Vec<_> = topology.pins_of(user.key.hash()).collect();
+            prop_assert!(of_hash.iter().all(|pin| pins.get(&pin.0) == Some(&pin.1)));
+            let counted = pins.keys().filter(|pinned| pinned.key.hash() == user.key.hash()).count();
+            prop_assert_eq!(of_hash.len(), counted);
         }
     }
 
@@ -294,4 +334,8 @@ fn decoded(bytes: &[u8]) -> Option<Topology> {
     bincode::serde::decode_from_slice(bytes, config)
         .ok()
         .map(|(topology, _)| topology)
+}
+
+fn backends_of(topology: &Topology) -> impl Iterator<Item = BackendId> + '_ {
+    topology.backends().map(|backend| backend.id)
 }

@@ -185,6 +185,7 @@ fn errand(dice: &mut Dice) -> Errand {
         4 => vec![Order::SetVhosts { backend, vhosts }],
         5 => vec![Order::RemoveBackend { backend }],
         6 => vec![Order::Flush { backend: None }],
+        7 => vec![Order::MoveHash { user, backend }],
         _ => vec![Order::Move { user, backend }],
     };
     Errand::Command { orders }

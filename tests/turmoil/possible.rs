@@ -75,5 +75,6 @@ fn is_of_doveadm(order: &Order) -> bool {
             | Order::Down { .. }
             | Order::Flush { .. }
             | Order::Move { .. }
+            | Order::MoveHash { .. }
     )
 }

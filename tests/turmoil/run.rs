@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use maildirector::topology::UserKey;
 use sim::knobs::PolicyKnob;
 use sim::{Bug, Ending, Errand, Fault, FaultKind, Order as Change, Plan, Work, generated_logins};
 
@@ -482,6 +483,14 @@ fn line(change: &Change) -> Option<String> {
             user,
             backend: number,
         } => format!("USER-MOVE\tuser{user}\t{}", backend(*number)),
+        // As the stock doveadm says it.
+        Change::MoveHash {
+            user,
+            backend: number,
+        } => {
+            let hash = UserKey::of_expanded(format!("user{user}").as_bytes()).hash();
+            format!("USER-MOVE\t{hash}\t{}", backend(*number))
+        }
         _ => return None,
     })
 }

@@ -70,7 +70,8 @@ impl<'a> Script<'a> {
             0 | 1 => Order::Flush {
                 backend: Some(backend),
             },
-            2..=4 => Order::Move { user, backend },
+            2..=3 => Order::Move { user, backend },
+            4 => Order::MoveHash { user, backend },
             5 => Order::SetVhosts {
                 backend,
                 vhosts: self.stream.range(0, 30) as u32,

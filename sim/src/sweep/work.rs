@@ -121,7 +121,8 @@ fn order(stream: &mut Stream, knobs: &Knobs) -> Order {
             backend: Some(backend),
         },
         21 => Order::Flush { backend: None },
-        22..=25 => Order::Move { user, backend },
+        22..=24 => Order::Move { user, backend },
+        25 => Order::MoveHash { user, backend },
         26 => Order::Unpin { user },
         27 => Order::Release { users: vec![user] },
         28 => {

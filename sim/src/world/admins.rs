@@ -199,16 +199,14 @@ impl World<'_> {
     fn kick(&mut self, member: u8, person: u32) {
         let state = &self.members[usize::from(member)];
         if let Some(run) = state.runs().next().filter(|_| state.paused == 0) {
-            let user = UserId {
-                key: self.people.person(person).key,
-                tag: TagId::DEFAULT,
-            };
+            let key = self.people.person(person).key;
+            let tag = TagId::DEFAULT;
             self.note(Note::Commanded {
                 member,
                 id: u64::from(person),
                 what: "a kick",
             });
-            self.give(run, Input::Kick { user }, Some(user));
+            self.give(run, Input::Kick { key }, Some(UserId { key, tag }));
         }
     }
 

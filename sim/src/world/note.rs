@@ -177,6 +177,7 @@ impl Message {
             Body::Request(request) => (MessageKind::Request, (request.first, 0)),
             Body::Count { number, .. } => (MessageKind::Count, (*number, 0)),
             Body::Counted { number, .. } => (MessageKind::Counted, (*number, 0)),
+            Body::Kick(key) => (MessageKind::Kick, (u64::from(key.hash()), 0)),
         };
         let from = u8::try_from(envelope.from.index()).unwrap_or(u8::MAX);
         Message {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maildirector::topology::{Change, Incarnation, Member, MemberId, TagId, UserId};
+use maildirector::topology::{Change, Incarnation, Member, MemberId, TagId, UserId, UserKey};
 
 use super::configuration::new_backend;
 use super::people::backend_ip;
@@ -47,6 +47,10 @@ impl World<'_> {
                 key: key(*user),
                 ip: backend_ip(*backend),
             },
+            Order::MoveHash { user, backend } => Change::Move {
+                key: UserKey::everybody_of(key(*user).hash()),
+                ip: backend_ip(*backend),
+            },
             Order::Unpin { user: person } => Change::Unpin { user: user(*person) },
             Order::Release { users } => Change::Release {
                 users: users.iter().map(|person| user(*person)).collect(),
@@ -88,6 +92,7 @@ pub(super) fn name_of(order: &Order) -> &'static str {
         Order::Down { .. } => "down",
         Order::Flush { .. } => "flush",
         Order::Move { .. } => "move",
+        Order::MoveHash { .. } => "move-hash",
         Order::Unpin { .. } => "unpin",
         Order::Release { .. } => "release",
         Order::AddMember { .. } => "add-member",

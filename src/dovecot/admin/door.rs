@@ -186,8 +186,8 @@ where
             Plan::Say(answer) => answer,
             Plan::ListUsers(backend) => return self.list_users(backend).await,
             Plan::Change(changes) => self.admin.command(changes).await.into_bytes(),
-            Plan::Kick(users) => {
-                users.into_iter().for_each(|user| desk.kick(user));
+            Plan::Kick(key) => {
+                desk.kick(key);
                 b"OK\n".to_vec()
             }
         };

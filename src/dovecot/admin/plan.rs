@@ -8,7 +8,7 @@ use super::{Request, Who};
 use crate::config::{MemberSpec, VHOSTS_DEFAULT};
 use crate::director::{Director, Standing};
 use crate::dovecot::LinkRow;
-use crate::topology::{Backend, Change, NewBackend, TagId, Topology, UserId, UserKey, VHOSTS_MAX};
+use crate::topology::{Backend, BackendId, Change, NewBackend, TagId, Topology, UserId, UserKey, VHOSTS_MAX};
 use crate::world::Instant;
 
 /// What is known besides the director.
@@ -57,8 +57,8 @@ pub enum Plan {
     Say(Vec<u8>),
     /// Have these changes carried out, then say what became of them.
     Change(Vec<Change>),
-    /// Close the sessions of these here, and say so.
-    Kick(Vec<UserId>),
+    /// Have this user's sessions closed everywhere, and say that it has begun.
+    Kick(UserKey),
     /// Say who the users are, page by page.
     ListUsers(Option<IpAddr>),
 }
@@ -91,7 +91,7 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
         Request::HostFlush { ip } => Plan::Change(vec![Change::Flush { ip: *ip }]),
         Request::UserLookup { tag, .. } => view.user_lookup(user, tag),
         Request::UserMove { ip, .. } => view.user_move(user, *ip),
-        Request::UserKick { .. } => view.user_kick(user),
+        Request::UserKick { .. } => user_kick(user),
     }
 }
 
@@ -182,77 +182,38 @@ impl View<'_> {
             let until = is_him(hold.user).then(|| expires.of(&hold)).flatten()?;
             Some((hold.backend, until))
         });
-        let pinned = || {
-            let mut pins = topology.pins();
-            let (_, backend) = pins.find(|(user, _)| is_him(*user))?;
-            Some((backend, expires.elsewhere()))
+        let pinned = || match user {
+            Whom::Key(key) => topology.pin(UserId { key, tag }),
+            Whom::Hash(hash) => {
+                let mut pins = topology.pins_of(hash);
+                pins.find(|(user, _)| user.tag == tag).map(|(_, backend)| backend)
+            }
         };
-        let (backend, until) = held.or_else(pinned)?;
+        let (backend, until) = held.or_else(|| Some((pinned()?, expires.elsewhere())))?;
         Some((topology.backend(backend)?.ip, until))
     }
 
+    /// By name it is one user, by hash everybody of it.
     fn user_move(&self, user: Option<Whom>, ip: IpAddr) -> Plan {
         let (Some(user), Some(backend)) = (user, self.topology().backend_at(ip)) else {
             return Plan::Say(NOT_FOUND.into());
         };
-        let keys = match user {
-            Whom::Key(key) => vec![key],
-            Whom::Hash(hash) => self.keys_of(hash, backend.tag),
+        let key = match user {
+            Whom::Key(key) => key,
+            Whom::Hash(hash) => UserKey::everybody_of(hash),
         };
-        if keys.is_empty() {
-            let hash = user.hash();
-            return say(&format!(
-                "no user with the hash {hash} is held or pinned here, and a hash alone is too little to move one: \
-                 ask the director that serves the user"
-            ));
-        }
-        let is_there = |key: &UserKey| {
-            let user = UserId {
-                key: *key,
-                tag: backend.tag,
-            };
-            self.knows_surely() && self.topology().place(user) == Some(backend.id)
+        let moved = UserId {
+            key,
+            tag: backend.tag,
         };
-        let moves: Vec<Change> = keys
-            .iter()
-            .filter(|key| !is_there(key))
-            .map(|&key| Change::Move { key, ip })
-            .collect();
-        if moves.is_empty() {
+        let mut pins = self.topology().pins_of(key.hash());
+        let mut is_elsewhere = |pin: (UserId, BackendId)| pin.0.tag == moved.tag && pin.1 != backend.id;
+        let is_there = self.topology().place(moved) == Some(backend.id)
+            && (!key.is_everybody() || !pins.any(&mut is_elsewhere));
+        if is_there && self.knows_surely() {
             return Plan::Say(OK.into());
         }
-        Plan::Change(moves)
-    }
-
-    /// The keys behind a hash, as far as holds and pins tell them.
-    fn keys_of(&self, hash: u32, tag: TagId) -> Vec<UserKey> {
-        let held = self.director.holds().scan(hash, hash).map(|hold| hold.user);
-        let pinned = self.topology().pins().map(|(user, _)| user);
-        let of_hash = |user: &UserId| user.key.hash() == hash && user.tag == tag;
-        let mut keys: Vec<_> = held.chain(pinned).filter(of_hash).map(|user| user.key).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
-    }
-
-    /// The user's sessions of every tag.
-    fn user_kick(&self, user: Option<Whom>) -> Plan {
-        let Some(Whom::Key(key)) = user else {
-            return Plan::Say(NOT_FOUND.into());
-        };
-        let holds = self.director.holds().scan(key.hash(), key.hash());
-        let users: Vec<_> = holds
-            .map(|hold| hold.user)
-            .filter(|user| user.key == key)
-            .collect();
-        let others = self
-            .topology()
-            .members()
-            .filter(|member| member.id != self.director.me());
-        if users.is_empty() && others.filter(|member| member.serves).count() > 0 {
-            return say("the user has no sessions at this director; kick at the others, too");
-        }
-        Plan::Kick(users)
+        Plan::Change(vec![Change::Move { key, ip }])
     }
 
     fn topology(&self) -> &Topology {
@@ -262,6 +223,14 @@ impl View<'_> {
     /// Without a lease this director may not know the latest topology.
     fn knows_surely(&self) -> bool {
         self.director.standing() == Standing::Leased
+    }
+}
+
+/// The user's sessions of every tag, wherever they are.
+fn user_kick(user: Option<Whom>) -> Plan {
+    match user {
+        Some(Whom::Key(key)) => Plan::Kick(key),
+        _ => Plan::Say(NOT_FOUND.into()),
     }
 }
 

@@ -262,6 +262,85 @@ fn unpinning_moves_the_user_and_releasing_does_not() {
 }
 
 #[test]
+fn a_move_of_everybody_drops_the_pins_of_single_users_of_the_hash() {
+    let base = three_backends();
+    let (one, neighbour) = (user_of(&base, 0, 1), user_of(&base, 0, 2));
+    let namesake = UserId {
+        key: UserKey::from_bits(one.key.to_bits() ^ 1),
+        ..one
+    };
+    let golden = UserId {
+        tag: base.tag("gold").unwrap(),
+        ..one
+    };
+    let (first, second) = (id_at(&base, 1), id_at(&base, 2));
+    let pinned = base.advanced(&[(one, second), (neighbour, first)]);
+    let everybody = Change::Move {
+        key: UserKey::everybody_of(one.key.hash()),
+        ip: ip(2),
+    };
+    let (moved, moves) = changed(&pinned, std::slice::from_ref(&everybody));
+    assert_eq!(
+        moved.pins().collect::<Vec<_>>(),
+        [(one.everybody(), second), (neighbour, first)]
+    );
+    for user in [one, namesake, one.everybody()] {
+        assert_eq!(moved.place(user), Some(second));
+        assert!(moves.covers(user, first));
+    }
+    assert_eq!(moved.place(golden), base.place(golden));
+    assert!(!moves.covers(golden, id_at(&base, 3)));
+    assert!(!moves.covers(neighbour, second));
+    // One of them can be an exception, even to where the ring sends him.
+    let back = Change::Move {
+        key: one.key,
+        ip: ip(1),
+    };
+    let excepted = changed(&moved, std::slice::from_ref(&back)).0.advanced(&[]);
+    assert_eq!(
+        (excepted.place(one), excepted.place(namesake)),
+        (Some(first), Some(second))
+    );
+    assert_eq!(
+        changed(&excepted, std::slice::from_ref(&everybody)).0.place(one),
+        Some(second)
+    );
+    assert_eq!(changed(&pinned, &[back, everybody]).0.place(one), Some(second));
+}
+
+#[test]
+fn a_pin_of_everybody_goes_like_others() {
+    let base = three_backends();
+    let user = user_of(&base, 0, 1);
+    let key = UserKey::everybody_of(user.key.hash());
+    let pinned = changed(&base, &[Change::Move { key, ip: ip(2) }]).0;
+    let everybody = user.everybody();
+    for gone in [
+        Change::Flush { ip: Some(ip(2)) },
+        Change::RemoveBackend { ip: ip(2) },
+        Change::SetTag {
+            ip: ip(2),
+            tag: "gold".into(),
+        },
+        Change::Unpin { user: everybody },
+        Change::Release {
+            users: [everybody].into(),
+        },
+    ] {
+        let (next, moves) = changed(&pinned, std::slice::from_ref(&gone));
+        assert_eq!(next.pin(user), None, "{gone:?}");
+        let is_release = matches!(gone, Change::Release { .. });
+        assert_eq!(moves.covers(user, id_at(&pinned, 2)), !is_release, "{gone:?}");
+    }
+    assert_eq!(
+        refused(&pinned, &[Change::Unpin { user }]),
+        ChangeError::NoSuchPin { user }
+    );
+    let alone = changed(&pinned, &[Change::SetVhosts { ip: ip(1), vhosts: 0 }]).0;
+    assert_eq!(alone.advanced(&[]).pins().len(), 0, "the ring says so anyway");
+}
+
+#[test]
 fn while_the_lease_changes_waits_use_the_longest_that_may_run() {
     let base = three_backends();
     let lease = |seconds| Change::SetLease {

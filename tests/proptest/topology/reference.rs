@@ -28,7 +28,9 @@ pub(super) fn users_to_ask(topologies: &[&Topology], hashes: &[u32]) -> Vec<User
                     .map(|hash| user(hash, tag)),
             );
         }
-        users.extend(topology.pins().map(|(user, _)| user));
+        // Of those whose hash is pinned another one, who has no pin of his own.
+        let pinned = topology.pins().map(|(user, _)| user);
+        users.extend(pinned.flat_map(|pinned| [pinned, user(pinned.key.hash(), pinned.tag)]));
     }
     users.sort_unstable();
     users.dedup();

@@ -40,8 +40,10 @@ pub(crate) fn any_change() -> impl Strategy<Value = Change> {
         1 => ip().prop_map(|ip| Change::Down { ip, at_unix_s: 2 }),
         1 => proptest::option::of(ip()).prop_map(|ip| Change::Flush { ip }),
         3 => (any_hash(), ip()).prop_map(|(hash, ip)| Change::Move { key: key(hash), ip }),
+        2 => (any_hash(), ip()).prop_map(|(hash, ip)| Change::Move { key: UserKey::everybody_of(hash), ip }),
         1 => user().prop_map(|user| Change::Unpin { user }),
-        1 => vec(user(), 1..4).prop_map(|users| Change::Release { users: users.into() }),
+        1 => user().prop_map(|user| Change::Unpin { user: user.everybody() }),
+        1 => vec(prop_oneof![3 => user(), 1 => user().prop_map(UserId::everybody)], 1..4).prop_map(|users| Change::Release { users: users.into() }),
         1 => (1..6_u16, any::<bool>(), any::<bool>()).prop_map(|(id, serves, votes)| Change::AddMember(Member {
             serves,
             votes,
@@ -83,7 +85,7 @@ pub(crate) fn any_topology() -> impl Strategy<Value = Topology> {
     (
         vec(any_backend(), 1..7),
         vec(any_change(), 0..6),
-        vec((any_hash(), any::<Index>()), 0..12),
+        vec((any_hash(), any::<Index>(), proptest::bool::weighted(0.2)), 0..12),
     )
         .prop_map(|(backends, changes, pins)| {
             let mut named = BTreeMap::new();
@@ -91,9 +93,10 @@ pub(crate) fn any_topology() -> impl Strategy<Value = Topology> {
             let first = first_topology(named.into_values().collect());
             let topology = after(&first, &changes).0;
             let listed: Vec<&Backend> = topology.backends().collect();
-            let pin = |&(hash, ref place): &(u32, Index)| {
+            let pin = |&(hash, ref place, is_everybodys): &(u32, Index, bool)| {
                 let backend = place.get(&listed);
-                (user(hash, backend.tag), backend.id)
+                let user = user(hash, backend.tag);
+                (if is_everybodys { user.everybody() } else { user }, backend.id)
             };
             topology.advanced(&pins.iter().map(pin).collect::<Vec<_>>())
         })

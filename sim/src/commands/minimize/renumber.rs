@@ -61,7 +61,9 @@ fn users_of(plan: &mut Plan) -> Vec<&mut u32> {
             Errand::Command { orders } | Errand::DryRun { orders } => {
                 for order in orders {
                     match order {
-                        Order::Move { user, .. } | Order::Unpin { user } => users.push(user),
+                        Order::Move { user, .. } | Order::MoveHash { user, .. } | Order::Unpin { user } => {
+                            users.push(user)
+                        }
                         Order::Release { users: several } => users.extend(several),
                         _ => {}
                     }
@@ -137,7 +139,8 @@ fn keep_order_without_backend(order: &mut Order, gone: usize) -> bool {
         | Order::Flush {
             backend: Some(backend),
         }
-        | Order::Move { backend, .. } => backend,
+        | Order::Move { backend, .. }
+        | Order::MoveHash { backend, .. } => backend,
         _ => return true,
     };
     let mut place = *number as usize;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use maildirector::agreement::Whose;
 use maildirector::director::{Door, Input};
 use maildirector::ring::{decode, encode};
 use maildirector::topology::{Change, HashFormat, Incarnation, Member, MemberId, TagId, UserId, UserKey};
@@ -119,7 +120,7 @@ fn stray(ring: &mut Ring, bytes: &mut Bytes<'_>) {
     let (at, user, serial) = (bytes.member(), bytes.user(), u32::from(bytes.next()));
     let input = match bytes.below(8) {
         0 => Input::Refresh { user },
-        1 => Input::Kick { key: user.key },
+        1 => Input::Kick(Whose::User(user.key)),
         // Serials count up from 0: the high ones name nothing that was ever demanded.
         2 => Input::Evicted {
             user,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Ballot, Boot, Nonce, ValueId};
 use super::value::{Committed, Proposal, Request, Value};
-use crate::topology::{BackendId, Change, Epoch, Incarnation, MemberId, UserId, UserKey};
+use super::whose::Whose;
+use crate::topology::{BackendId, Change, Epoch, Incarnation, MemberId, UserId};
 
 /// A message with what every message carries. The epoch lets whoever is ahead bring the other up to date.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -165,6 +166,6 @@ pub enum Body {
         /// Held users who would be pinned where they are.
         pinned: u64,
     },
-    /// To all: close this user's sessions, of every tag. Nobody answers, and nobody asks again.
-    Kick(UserKey),
+    /// To all: close these sessions. Nobody answers, and nobody asks again.
+    Kick(Whose),
 }

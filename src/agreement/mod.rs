@@ -62,6 +62,7 @@ mod rules;
 pub mod timing;
 mod value;
 mod voter;
+mod whose;
 
 pub use first_start::{FirstStart, Step};
 pub use ids::{Ballot, Boot, Nonce, ValueId};
@@ -73,3 +74,4 @@ pub use round::{Noted, Round, majority_clear_at};
 pub use rules::{Rule, Rules};
 pub use value::{Answered, Committed, Outcome, Proposal, Request, Value};
 pub use voter::{NOTES_MAX, Verdict, Voter};
+pub use whose::{BadField, FIELD_BYTES_MAX, PassdbField, VALUE_BYTES_MAX, Whose};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use tracing::error;
 
+use crate::agreement::PassdbField;
 use crate::director::{Director, Input};
 use crate::dovecot::{Kick, Kicks};
 use crate::topology::{UserId, UserKey};
@@ -73,6 +74,15 @@ impl Closing {
             token,
             key: user.key,
         });
+    }
+
+    /// Nobody waits for it, so two of the same are two.
+    pub fn kick_with(&mut self, field: PassdbField) {
+        let token = self.next;
+        self.next += 1;
+        if let Err(refused) = self.kicks.kick(Kick::With { token, field }) {
+            error!("{refused}; an admin's kick by a passdb field is not carried out");
+        }
     }
 
     pub fn all(&mut self, term: u32, backends: Vec<IpAddr>) {

@@ -149,7 +149,7 @@ impl<W: World> Core<W> {
                 let id = CommandId(id);
                 self.handle(Input::Command { id, changes });
             }
-            Request::Kick(key) => self.handle(Input::Kick { key }),
+            Request::Kick(whose) => self.handle(Input::Kick(whose)),
             Request::Look(look) => look(&self.director, self.now()),
             Request::Stop => self.ended = Some(Ended::Stopped),
         }
@@ -213,6 +213,7 @@ impl<W: World> Core<W> {
             Output::Evict { user, serial, .. } => self.closing.evict(user, serial),
             Output::CloseAll { term } => self.closing.all(term, self.backends()),
             Output::CloseStray { user } => self.closing.stray(user),
+            Output::KickWith(field) => self.closing.kick_with(field),
             Output::Send { to, envelope } => self.send(to, envelope),
             Output::Flood(envelope) => {
                 if let Some(ring) = self.desk.ring() {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use crate::agreement::Whose;
 use crate::director::{CommandError, Director};
 use crate::dovecot::{Batch, Desk, LinkRow};
 use crate::ring::Ring;
@@ -28,7 +29,7 @@ pub(super) enum Request {
         changes: Vec<Change>,
         reply: oneshot::Sender<Result<Epoch, CommandError>>,
     },
-    Kick(UserKey),
+    Kick(Whose),
     Look(Look),
     Stop,
 }
@@ -110,8 +111,8 @@ impl Desk for CoreDesk {
         answer.await.unwrap_or(Err(stopped))
     }
 
-    fn kick(&self, key: UserKey) {
-        self.request(Request::Kick(key));
+    fn kick(&self, whose: Whose) {
+        self.request(Request::Kick(whose));
     }
 
     async fn read<R: Send + 'static>(

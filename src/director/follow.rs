@@ -12,7 +12,9 @@ use super::input::Policy;
 use super::machine::Director;
 use super::output::{Event, EvictReason, Output};
 use super::serving::Standing;
-use crate::agreement::{Ballot, Body, Committed, Proposal, Rule, Rules, Value, ValueId, timing::round_bound};
+use crate::agreement::{
+    Ballot, Body, Committed, Proposal, Rule, Rules, Value, ValueId, Whose, timing::round_bound,
+};
 use crate::topology::{BackendId, Epoch, MemberId, Moves, Timing, Topology, UserId, UserKey, touched};
 use crate::world::Instant;
 
@@ -471,14 +473,22 @@ impl Director {
         }
     }
 
-    /// Close a user's sessions at an admin's word, at every door of every director that hears of it; where the user
-    /// belongs does not change.
-    pub(super) fn kick(&mut self, key: UserKey, out: &mut Vec<Output>) {
-        self.flood(Body::Kick(key), out);
+    /// Close sessions at an admin's word, at every door of every director that hears of it; where their users belong
+    /// does not change.
+    pub(super) fn kick(&mut self, whose: Whose, out: &mut Vec<Output>) {
+        self.flood(Body::Kick(whose), out);
     }
 
-    /// Any member's admin wants the user's sessions closed. Whatever epoch the sender is at: no placement depends on it.
-    pub(super) fn kick_received(&mut self, key: UserKey, now: Instant, out: &mut Vec<Output>) {
+    /// Any member's admin wants sessions closed. Whatever epoch the sender is at: no placement depends on it.
+    pub(super) fn kick_received(&mut self, whose: Whose, now: Instant, out: &mut Vec<Output>) {
+        match whose {
+            Whose::User(key) => self.kick_user(key, now, out),
+            Whose::With(field) if self.serves() => out.push(Output::KickWith(field)),
+            Whose::With(_) => {}
+        }
+    }
+
+    fn kick_user(&mut self, key: UserKey, now: Instant, out: &mut Vec<Output>) {
         let of_hash = self.holds.scan(key.hash(), key.hash());
         let users: Vec<UserId> = of_hash
             .map(|hold| hold.user)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::holds::Gathered;
-use crate::agreement::{Boot, Envelope, Record, Rules};
+use crate::agreement::{Boot, Envelope, Record, Rules, Whose};
 use crate::topology::{Change, MemberId, Topology, UserId, UserKey};
 
 /// What to do with users while no majority of voters answers.
@@ -172,9 +172,6 @@ pub enum Input<'a> {
         /// What would change.
         changes: Vec<Change>,
     },
-    /// An admin wants a user's sessions closed, of every tag, at every director that can be reached now.
-    Kick {
-        /// Whose.
-        key: UserKey,
-    },
+    /// An admin wants sessions closed at every director that can be reached now.
+    Kick(Whose),
 }

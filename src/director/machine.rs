@@ -91,7 +91,7 @@ impl Director {
             Input::SaveFailed { is_replaced } => self.save_failed(is_replaced, now, out),
             Input::Command { id, changes } => self.command(id, changes, now, out),
             Input::DryRun { id, changes } => self.dry_run(id, changes, now, out),
-            Input::Kick { key } => self.kick(key, out),
+            Input::Kick(whose) => self.kick(whose, out),
         }
         self.settle(now, out);
     }
@@ -159,7 +159,7 @@ impl Director {
             Body::Hello(hello) => return self.hello_received(from, hello, now, out),
             Body::Topology(committed) => return self.topology_received(from, committed, now, out),
             Body::Fetch => return self.tell(from, now, out),
-            Body::Kick(key) => return self.kick_received(key, now, out),
+            Body::Kick(whose) => return self.kick_received(whose, now, out),
             Body::Grant { boot, nonce } => {
                 self.granted(from, boot, nonce, now, out);
                 if epoch < self.epoch() {

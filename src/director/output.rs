@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::input::{CommandId, LoginToken};
-use crate::agreement::{Ballot, Envelope, Record};
+use crate::agreement::{Ballot, Envelope, PassdbField, Record};
 use crate::topology::{BackendId, ChangeError, Epoch, MemberId, TagId, UserId};
 use crate::world::Instant;
 
@@ -49,6 +49,9 @@ pub enum Output {
         /// Whose.
         user: UserId,
     },
+    /// Close all sessions whose login was given this field, as far as the doors know. Nothing is to be said of it: their
+    /// holds stay.
+    KickWith(PassdbField),
     /// Bring this to one member.
     Send {
         /// To whom.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::agreement::{Body, Boot, Envelope, Record, Rules, timing::TIMING_DEFAULT};
+use crate::agreement::{Body, Boot, Envelope, Record, Rules, Whose, timing::TIMING_DEFAULT};
 use crate::topology::{
-    BackendId, Change, HashFormat, Incarnation, Member, MemberId, NewBackend, TagId, Topology, TopologySeed,
-    UserId, UserKey,
+    BackendId, Change, Epoch, HashFormat, Incarnation, Member, MemberId, NewBackend, TagId, Topology,
+    TopologySeed, UserId, UserKey,
 };
 use crate::world::Instant;
 
@@ -500,12 +500,7 @@ fn a_kick_closes_the_user_at_every_director_that_hears_of_it_and_nobody_else() {
     }
     ring.cut = vec![(id(1), id(3))];
     for _ in 0..2 {
-        ring.give(
-            id(1),
-            Input::Kick {
-                key: user("alice").key,
-            },
-        );
+        ring.give(id(1), Input::Kick(Whose::User(user("alice").key)));
         ring.run(Duration::from_millis(10));
     }
     let is_held = |at: u16, user| ring.members[&id(at)].holds().find(user).is_some();
@@ -526,8 +521,8 @@ fn a_kick_from_another_epoch_is_carried_out() {
     let kick = |epoch| Envelope {
         from: id(1),
         boot: Boot::from_bits(1),
-        epoch: crate::topology::Epoch::from_number(epoch),
-        body: crate::agreement::Body::Kick(user("alice").key),
+        epoch: Epoch::from_number(epoch),
+        body: Body::Kick(Whose::User(user("alice").key)),
     };
     ring.give(id(3), Input::Message(kick(7)));
     assert!(ring.members[&id(3)].holds().is_empty());

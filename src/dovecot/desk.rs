@@ -10,6 +10,7 @@ use std::ops::Range;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Answer;
+use crate::agreement::Whose;
 use crate::director::{CommandError, Director};
 use crate::topology::{Change, Epoch, MemberId, UserKey};
 use crate::world::Instant;
@@ -29,8 +30,8 @@ pub trait Desk: Clone + Send + Sync + 'static {
     /// Carries out an admin's changes, all or none.
     fn command(&self, changes: Vec<Change>) -> impl Future<Output = Result<Epoch, CommandError>> + Send;
 
-    /// Closes a user's sessions, of every tag, here and at every director that can be reached now.
-    fn kick(&self, key: UserKey);
+    /// Closes sessions here and at every director that can be reached now.
+    fn kick(&self, whose: Whose);
 
     /// What `look` finds in the director, at the instant given to it. `None` when the director has stopped.
     fn read<R: Send + 'static>(

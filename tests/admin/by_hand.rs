@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use maildirector::agreement::PassdbField;
 use maildirector::dovecot::LinkRow;
 use maildirector::dovecot::admin::USERS_PER_PAGE;
 use maildirector::topology::{HashFormat, MemberId, TagId, UserId};
@@ -243,10 +244,10 @@ fn bad_lines_are_answered_and_harm_nobody() {
             ("HOST-RESET-USERS\t\t0", "\"0\" is no number of moves at a time\n"),
             ("USER-MOVE\tbob", "an IP address is missing\n"),
             ("USER-KICK", "a user is missing\n"),
+            ("USER-KICK-ALT\tuser_x", "a user is missing\n"),
             (
-                "USER-KICK-ALT\tuser_x\tbob",
-                "USER-KICK-ALT is not possible here: kick users by their names, or use `doveadm proxy kick -f` \
-                 on each proxy\n",
+                "USER-KICK-ALT\tuser_x\ta\u{1}tb",
+                "\"user_x a\\tb\" is no field with a value for a kick\n",
             ),
             (
                 "DIRECTOR-ADD\t127.0.0.2",
@@ -374,5 +375,10 @@ fn what_one_director_is_told_holds_at_the_others() {
         }
         assert_eq!((second.desk.kicked().len(), third.desk.kicked().len()), (1, 2));
         assert!(first.desk.kicked().is_empty());
+        admin.asks("USER-KICK-ALT\tuser_x\tbob\tnowait", "OK\n").await;
+        let field = PassdbField::new("user_x", "bob").expect("plain");
+        for lone in [&first, &second, &third] {
+            assert_eq!(lone.desk.kicked_with(), std::slice::from_ref(&field));
+        }
     });
 }

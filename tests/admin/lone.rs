@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use maildirector::agreement::{Boot, Rules};
+use maildirector::agreement::{Boot, PassdbField, Rules, Whose};
 use maildirector::config::{Config, Resolved, parse};
 use maildirector::director::{
     CommandError, CommandId, Director, Door as Kind, Gathered, Input, Limits, LoginToken, Output, Policy,
@@ -214,6 +214,7 @@ struct State {
 struct Seat {
     director: Director,
     kicked: Vec<UserId>,
+    kicked_with: Vec<PassdbField>,
 }
 
 impl LoneDesk {
@@ -251,6 +252,7 @@ impl LoneDesk {
             state.members.push(Seat {
                 director,
                 kicked: Vec::new(),
+                kicked_with: Vec::new(),
             });
             outputs.extend(out.into_iter().map(|output| (place, output)));
         }
@@ -299,6 +301,10 @@ impl LoneDesk {
         self.look(|seat| seat.kicked.clone())
     }
 
+    pub fn kicked_with(&self) -> Vec<PassdbField> {
+        self.look(|seat| seat.kicked_with.clone())
+    }
+
     pub fn link(&self, row: LinkRow) {
         self.state().links.push(row);
     }
@@ -341,6 +347,7 @@ impl State {
                     self.members[at].kicked.push(user);
                     self.give(at, now, Input::Evicted { user, serial }, more);
                 }
+                Output::KickWith(field) => self.members[at].kicked_with.push(field),
                 Output::Reply { id, result } => {
                     if let Some(admin) = self.waiting.remove(&id) {
                         let _ = admin.send(result);
@@ -388,8 +395,8 @@ impl Desk for LoneDesk {
         answer.await.expect("every command is answered")
     }
 
-    fn kick(&self, key: UserKey) {
-        self.give(Input::Kick { key });
+    fn kick(&self, whose: Whose) {
+        self.give(Input::Kick(whose));
     }
 
     async fn read<R: Send + 'static>(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use maildirector::agreement::Whose;
 use maildirector::director::{CommandError, Director, RefuseReason};
 use maildirector::dovecot::{Answer, Batch, Desk, LinkRow, Place, Replies};
 use maildirector::topology::{Change, Epoch, UserKey};
@@ -276,7 +277,7 @@ impl Desk for StubDesk {
         Ok(Epoch::ZERO)
     }
 
-    fn kick(&self, _key: UserKey) {}
+    fn kick(&self, _whose: Whose) {}
 
     async fn read<R: Send + 'static>(
         &self,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use maildirector::agreement::Body;
+use maildirector::agreement::{Body, Whose};
 use maildirector::director::{
     CommandError, CommandId, Director, Door, Input, LoginToken, Output, RefuseReason,
 };
@@ -161,8 +161,8 @@ proptest! {
         let user = UserId { key: UserKey::from_bits(bits), tag: TagId::from_index(tag) };
         prop_assume!(director.holds().find(user).is_none());
         let nothing: [Output; 0] = [];
-        let kicked = outputs_of_no_change(&director, now, Input::Kick { key: user.key });
-        let is_told = matches!(&kicked[..], [Output::Flood(told)] if told.body == Body::Kick(user.key));
+        let kicked = outputs_of_no_change(&director, now, Input::Kick(Whose::User(user.key)));
+        let is_told = matches!(&kicked[..], [Output::Flood(told)] if told.body == Body::Kick(Whose::User(user.key)));
         prop_assert!(is_told, "only the others are told: {:?}", kicked);
         let ended = Input::SessionEnded { user, serial };
         prop_assert_eq!(outputs_of_no_change(&director, now, ended), nothing.clone());

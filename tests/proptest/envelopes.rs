@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maildirector::agreement::{
-    Answered, Ballot, Body, Boot, Committed, Envelope, Hello, Nonce, Proposal, Renew, Request, Stated,
-    Statement, Value, ValueId,
+    Answered, Ballot, Body, Boot, Committed, Envelope, Hello, Nonce, PassdbField, Proposal, Renew, Request,
+    Stated, Statement, Value, ValueId, Whose,
 };
 use maildirector::topology::{
     BackendId, Change, ChangeError, Epoch, Incarnation, MemberId, TagId, UserId, UserKey,
@@ -79,7 +79,7 @@ fn any_body() -> impl Strategy<Value = Body> {
             moved,
             pinned,
         }),
-        any_user().prop_map(|user| Body::Kick(user.key)),
+        any_whose().prop_map(Body::Kick),
     ];
     prop_oneof![8 => round, 12 => others]
 }
@@ -111,6 +111,14 @@ pub(crate) fn number_of(body: &Body) -> usize {
         Body::Counted { .. } => 18,
         Body::Kick(_) => 19,
     }
+}
+
+fn any_whose() -> impl Strategy<Value = Whose> {
+    prop_oneof![
+        any_user().prop_map(|user| Whose::User(user.key)),
+        ("[a-z_]{1,9}", "[ -~é]{0,40}")
+            .prop_map(|(name, value)| Whose::With(PassdbField::new(&name, &value).expect("plain and short"))),
+    ]
 }
 
 fn any_boot() -> impl Strategy<Value = Boot> {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use maildirector::agreement::{Body, Boot, Envelope, Nonce};
+use maildirector::agreement::{Body, Boot, Envelope, Nonce, Whose};
 use maildirector::director::{CommandId, Director, Door, Event, Input, LoginToken, Output};
 use maildirector::topology::{Change, Epoch, MemberId, Topology, UserId};
 use maildirector::world::Instant;
@@ -138,7 +138,7 @@ impl Observed {
             Step::SaveFailed => self.give(Input::SaveFailed { is_replaced: false }),
             Step::Command(changes) => self.give(Input::Command { id, changes }),
             Step::DryRun(changes) => self.give(Input::DryRun { id, changes }),
-            Step::Kick(user) => self.give(Input::Kick { key: user.key }),
+            Step::Kick(user) => self.give(Input::Kick(Whose::User(user.key))),
         }
     }
 

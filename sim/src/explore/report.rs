@@ -112,7 +112,7 @@ fn message(envelope: &Envelope) -> String {
         Body::Request(request) => format!("Request {}", request.first),
         Body::Count { number, .. } => format!("Count {number}"),
         Body::Counted { number, .. } => format!("Counted {number}"),
-        Body::Kick(key) => format!("Kick {key}"),
+        Body::Kick(whose) => format!("Kick {whose:?}"),
     };
     format!("{what}  (epoch {}, boot {})", envelope.epoch, envelope.boot)
 }

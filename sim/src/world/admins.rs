@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use maildirector::agreement::Whose;
 use maildirector::director::{CommandError, CommandId, DryRun, Input};
 use maildirector::topology::{Change, Draft, Epoch, TagId, Topology, UserId};
 
@@ -206,7 +207,7 @@ impl World<'_> {
                 id: u64::from(person),
                 what: "a kick",
             });
-            self.give(run, Input::Kick { key }, Some(UserId { key, tag }));
+            self.give(run, Input::Kick(Whose::User(key)), Some(UserId { key, tag }));
         }
     }
 

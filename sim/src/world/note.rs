@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use maildirector::agreement::{Ballot, Body, Envelope};
+use maildirector::agreement::{Ballot, Body, Envelope, Whose};
 
 use crate::fault::MessageKind;
 
@@ -177,7 +177,8 @@ impl Message {
             Body::Request(request) => (MessageKind::Request, (request.first, 0)),
             Body::Count { number, .. } => (MessageKind::Count, (*number, 0)),
             Body::Counted { number, .. } => (MessageKind::Counted, (*number, 0)),
-            Body::Kick(key) => (MessageKind::Kick, (u64::from(key.hash()), 0)),
+            Body::Kick(Whose::User(key)) => (MessageKind::Kick, (u64::from(key.hash()), 0)),
+            Body::Kick(Whose::With(_)) => (MessageKind::Kick, (0, 0)),
         };
         let from = u8::try_from(envelope.from.index()).unwrap_or(u8::MAX);
         Message {

@@ -186,8 +186,8 @@ where
             Plan::Say(answer) => answer,
             Plan::ListUsers(backend) => return self.list_users(backend).await,
             Plan::Change(changes) => self.admin.command(changes).await.into_bytes(),
-            Plan::Kick(key) => {
-                desk.kick(key);
+            Plan::Kick(whose) => {
+                desk.kick(whose);
                 b"OK\n".to_vec()
             }
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::rows::{self, Expires};
 use super::{Request, Who};
+use crate::agreement::Whose;
 use crate::config::{MemberSpec, VHOSTS_DEFAULT};
 use crate::director::{Director, Standing};
 use crate::dovecot::LinkRow;
@@ -57,8 +58,8 @@ pub enum Plan {
     Say(Vec<u8>),
     /// Have these changes carried out, then say what became of them.
     Change(Vec<Change>),
-    /// Have this user's sessions closed everywhere, and say that it has begun.
-    Kick(UserKey),
+    /// Have these sessions closed everywhere, and say that it has begun.
+    Kick(Whose),
     /// Say who the users are, page by page.
     ListUsers(Option<IpAddr>),
 }
@@ -92,6 +93,7 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
         Request::UserLookup { tag, .. } => view.user_lookup(user, tag),
         Request::UserMove { ip, .. } => view.user_move(user, *ip),
         Request::UserKick { .. } => user_kick(user),
+        Request::UserKickAlt { field } => Plan::Kick(Whose::With(field.clone())),
     }
 }
 
@@ -229,7 +231,7 @@ impl View<'_> {
 /// The user's sessions of every tag, wherever they are.
 fn user_kick(user: Option<Whom>) -> Plan {
     match user {
-        Some(Whom::Key(key)) => Plan::Kick(key),
+        Some(Whom::Key(key)) => Plan::Kick(Whose::User(key)),
         _ => Plan::Say(NOT_FOUND.into()),
     }
 }

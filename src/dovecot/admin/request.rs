@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::agreement::PassdbField;
 use crate::config::parse_ip;
 use crate::dovecot::unescape;
 
@@ -82,6 +83,11 @@ pub enum Request {
     UserKick {
         /// Whose.
         name: Box<str>,
+    },
+    /// Close the sessions whose logins were given a passdb field.
+    UserKickAlt {
+        /// Which.
+        field: PassdbField,
     },
 }
 
@@ -177,10 +183,7 @@ impl Request {
             "USER-KICK" => Ok(Request::UserKick {
                 name: fields.required("a user")?.into(),
             }),
-            "USER-KICK-ALT" => Err(RequestError::NotHere {
-                name: "USER-KICK-ALT",
-                instead: "kick users by their names, or use `doveadm proxy kick -f` on each proxy",
-            }),
+            "USER-KICK-ALT" => fields.user_kick_alt(),
             "DIRECTOR-ADD" => Err(not_by_doveadm("DIRECTOR-ADD")),
             "DIRECTOR-REMOVE" => Err(not_by_doveadm("DIRECTOR-REMOVE")),
             name => Err(RequestError::UnknownCommand { name: name.into() }),
@@ -223,6 +226,16 @@ impl<'a, I: Iterator<Item = &'a str>> Fields<I> {
             None | Some("") => Ok(None),
             Some(text) => ip(text).map(Some),
         }
+    }
+
+    fn user_kick_alt(&mut self) -> Result<Request, RequestError> {
+        let name = self.required("a field")?;
+        let value = self.required("a user")?;
+        let field = PassdbField::new(name, value).map_err(|_| RequestError::Bad {
+            what: "field with a value for a kick",
+            text: format!("{name} {value}").into(),
+        })?;
+        Ok(Request::UserKickAlt { field })
     }
 
     fn host_set(&mut self) -> Result<Request, RequestError> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::net::IpAddr;
 
+use crate::agreement::PassdbField;
 use crate::topology::UserKey;
 
 /// Backends named in one command. The line stays below 1 KiB.
@@ -56,6 +57,16 @@ impl KickBy {
             (KickBy::Ipc, _) => writeln!(out, "proxy\t*\tKICK-ALT\tuser_director_hash\t{hash}"),
             (KickBy::Anvil, _) => writeln!(out, "KICK-ALT-USER\tuser_director_hash\t{hash}"),
         };
+        written.expect("a Vec takes all bytes");
+    }
+
+    /// Writes the line that kicks everybody whose login was given this field, which has no control characters.
+    pub(super) fn write_with(self, field: &PassdbField, out: &mut Vec<u8>) {
+        let command = match self {
+            KickBy::Ipc => "proxy\t*\tKICK-ALT",
+            KickBy::Anvil => "KICK-ALT-USER",
+        };
+        let written = writeln!(out, "{command}\t{}\t{}", field.name(), field.value());
         written.expect("a Vec takes all bytes");
     }
 
@@ -120,6 +131,18 @@ mod tests {
             written(KickBy::Anvil),
             "KICK-ALT-USER\tuser_director_hash\t2677887420\n"
         );
+    }
+
+    #[test]
+    fn sessions_with_a_field_are_kicked_by_one_line() {
+        let field = PassdbField::new("user_id", "box 7").expect("plain");
+        let written = |by: KickBy| {
+            let mut out = Vec::new();
+            by.write_with(&field, &mut out);
+            String::from_utf8(out).expect("text")
+        };
+        assert_eq!(written(KickBy::Ipc), "proxy\t*\tKICK-ALT\tuser_id\tbox 7\n");
+        assert_eq!(written(KickBy::Anvil), "KICK-ALT-USER\tuser_id\tbox 7\n");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::lines::{HOSTS_PER_LINE, KickBy, Said, write_hosts};
+use crate::agreement::PassdbField;
 use crate::topology::UserKey;
 use crate::world::Instant;
 
@@ -30,6 +31,13 @@ pub enum Kick {
         token: u64,
         /// Whose.
         key: UserKey,
+    },
+    /// Those whose login was given a field.
+    With {
+        /// As above.
+        token: u64,
+        /// Which field. A service that refuses the kick is not asked again: it may not know the field.
+        field: PassdbField,
     },
     /// All.
     All {
@@ -81,6 +89,7 @@ struct Work {
 #[derive(Debug)]
 enum Whom {
     User(UserKey),
+    With(PassdbField),
     Hosts(Vec<IpAddr>),
     Users(Vec<UserKey>),
 }
@@ -108,6 +117,7 @@ impl Queue {
     pub(super) fn push(&mut self, kick: Kick) -> bool {
         let (token, whom, goes_first) = match kick {
             Kick::User { token, key } => (token, Whom::User(key), false),
+            Kick::With { token, field } => (token, Whom::With(field), false),
             Kick::All {
                 token,
                 backends,
@@ -212,14 +222,16 @@ impl Queue {
     /// Decides how a kick goes on after its lines of a round were answered.
     fn settle(&mut self, mut work: Work, now: Instant, done: &mut Vec<KickDone>) {
         let sent = std::mem::take(&mut work.sent);
-        if std::mem::take(&mut work.has_failed) {
+        let has_failed = std::mem::take(&mut work.has_failed);
+        let is_given_up = has_failed && matches!(work.whom, Whom::With(_));
+        if has_failed && !is_given_up {
             return self.put_off(work, now.plus(RETRY_AFTER));
         }
         work.answered += sent;
         if work.answered < work.lines(self.by) {
             return self.first.push_front(work);
         }
-        if work.pass == Pass::First {
+        if work.pass == Pass::First && !is_given_up {
             work.pass = Pass::Second;
             work.answered = 0;
             return self.put_off(work, now.plus(self.delay));
@@ -239,6 +251,7 @@ impl Work {
     fn lines(&self, by: KickBy) -> usize {
         match &self.whom {
             Whom::User(_) => by.lines_per_user(),
+            Whom::With(_) => 1,
             Whom::Hosts(hosts) => hosts.len().div_ceil(HOSTS_PER_LINE),
             Whom::Users(keys) => keys.len() * by.lines_per_user(),
         }
@@ -247,6 +260,7 @@ impl Work {
     fn write(&self, by: KickBy, line: usize, out: &mut Vec<u8>) {
         match &self.whom {
             Whom::User(key) => by.write_user(*key, line, out),
+            Whom::With(field) => by.write_with(field, out),
             Whom::Hosts(hosts) => {
                 let from = line * HOSTS_PER_LINE;
                 write_hosts(&hosts[from..hosts.len().min(from + HOSTS_PER_LINE)], out);

@@ -207,3 +207,26 @@ fn second_pass_is_not_kept_waiting_by_new_kicks() {
     round(&mut queue, at(2_000), &mut done);
     assert_eq!(done, [KickDone { token: 1 }]);
 }
+
+#[test]
+fn a_kick_by_a_field_is_done_like_others_but_not_tried_again() {
+    let field = PassdbField::new("user_x", "bob").expect("plain");
+    let with = |token| Kick::With {
+        token,
+        field: field.clone(),
+    };
+    let mut queue = queue(KickBy::Ipc);
+    let mut done = Vec::new();
+    queue.push(with(1));
+    assert_eq!(
+        round(&mut queue, at(0), &mut done),
+        ["proxy\t*\tKICK-ALT\tuser_x\tbob"]
+    );
+    assert_eq!(round(&mut queue, at(2_000), &mut done).len(), 1);
+    assert_eq!(done, [KickDone { token: 1 }]);
+    queue.push(with(2));
+    assert_eq!(lines(&mut queue, at(3_000)).1, 1);
+    queue.answered(at(3_000), &[Said::Error("Unknown field".into())], &mut done);
+    assert_eq!(done[1..], [KickDone { token: 2 }]);
+    assert_eq!((queue.len(), queue.next_wakeup()), (0, None));
+}

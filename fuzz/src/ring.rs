@@ -309,7 +309,7 @@ impl Ring {
                     self.sessions
                         .retain(|session| session.at != who || session.user != user);
                 }
-                Output::Event(_) | Output::KickWith(_) => {}
+                Output::Event(_) | Output::KickWith(_) | Output::HeldListed { .. } => {}
                 Output::Halt => self.sessions.retain(|session| session.at != who),
             }
         }

@@ -183,6 +183,8 @@ pub enum MessageKind {
     Count,
     Counted,
     Kick,
+    ListHeld,
+    HeldListed,
 }
 
 impl FaultKind {

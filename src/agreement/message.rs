@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::held_user::HeldUsers;
 use super::ids::{Ballot, Boot, Nonce, ValueId};
 use super::value::{Committed, Proposal, Request, Value};
 use super::whose::Whose;
@@ -168,4 +169,20 @@ pub enum Body {
     },
     /// To all: close these sessions. Nobody answers, and nobody asks again.
     Kick(Whose),
+    /// From a director whose admin wants to know: whom do you hold here?
+    ListHeld {
+        /// The asker's number for it.
+        number: u64,
+        /// The lowest hash.
+        first: u32,
+        /// The highest hash.
+        last: u32,
+    },
+    /// The answer.
+    HeldListed {
+        /// The asker's number.
+        number: u64,
+        /// The first of them.
+        held: HeldUsers,
+    },
 }

@@ -52,6 +52,7 @@
 //! `timing` has the spans and their defaults, and how they trade failover time against isolation.
 
 mod first_start;
+mod held_user;
 mod ids;
 mod jitter;
 mod lease;
@@ -65,6 +66,7 @@ mod voter;
 mod whose;
 
 pub use first_start::{FirstStart, Step};
+pub use held_user::{HeldUser, HeldUsers};
 pub use ids::{Ballot, Boot, Nonce, ValueId};
 pub use jitter::Jitter;
 pub use lease::Lease;

@@ -17,6 +17,7 @@ use super::journal::Journal;
 use super::lookups::Lookups;
 use super::saver::{Saved, Saving};
 use super::settings::{Ended, LeaseNote};
+use crate::agreement::HeldUsers;
 use crate::director::{CommandError, CommandId, Director, Input, Output};
 use crate::dovecot::KickDone;
 use crate::ring::RingEvent;
@@ -48,6 +49,9 @@ pub(super) struct Core<W: World> {
     pub lookups: Lookups,
     pub commands: BTreeMap<u64, oneshot::Sender<Result<Epoch, CommandError>>>,
     pub next_command: u64,
+    /// Admins who wait for what another director says, by its number and theirs.
+    pub listings: BTreeMap<(MemberId, u64), oneshot::Sender<HeldUsers>>,
+    pub next_listing: u64,
     pub out: Vec<Output>,
     /// When it was last found that there is something to do; whatever is decided now is true since then.
     pub turn: Instant,
@@ -150,9 +154,29 @@ impl<W: World> Core<W> {
                 self.handle(Input::Command { id, changes });
             }
             Request::Kick(whose) => self.handle(Input::Kick(whose)),
+            Request::ListHeld {
+                of,
+                first,
+                last,
+                reply,
+            } => self.list_held(of, first, last, reply),
             Request::Look(look) => look(&self.director, self.now()),
             Request::Stop => self.ended = Some(Ended::Stopped),
         }
+    }
+
+    fn list_held(&mut self, of: MemberId, first: u32, last: u32, reply: oneshot::Sender<HeldUsers>) {
+        // Nobody waits for an answer that never came any more.
+        self.listings.retain(|_, asker| !asker.is_closed());
+        let number = self.next_listing;
+        self.next_listing += 1;
+        self.listings.insert((of, number), reply);
+        self.handle(Input::ListHeld {
+            of,
+            number,
+            first,
+            last,
+        });
     }
 
     /// Under which tag a user is held is not said. One who is held under none is a stray: the machine has him closed.
@@ -214,6 +238,12 @@ impl<W: World> Core<W> {
             Output::CloseAll { term } => self.closing.all(term, self.backends()),
             Output::CloseStray { user } => self.closing.stray(user),
             Output::KickWith(field) => self.closing.kick_with(field),
+            Output::HeldListed { of, number, held } => {
+                if let Some(asker) = self.listings.remove(&(of, number)) {
+                    // Whoever asked may have gone.
+                    let _ = asker.send(held);
+                }
+            }
             Output::Send { to, envelope } => self.send(to, envelope),
             Output::Flood(envelope) => {
                 if let Some(ring) = self.desk.ring() {

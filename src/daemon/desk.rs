@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::agreement::Whose;
+use crate::agreement::{HeldUsers, Whose};
 use crate::director::{CommandError, Director};
 use crate::dovecot::{Batch, Desk, LinkRow};
 use crate::ring::Ring;
-use crate::topology::{Change, Epoch, HashFormat, UserKey};
+use crate::topology::{Change, Epoch, HashFormat, MemberId, UserKey};
 use crate::world::Instant;
 use std::time::Duration;
 
@@ -30,6 +30,12 @@ pub(super) enum Request {
         reply: oneshot::Sender<Result<Epoch, CommandError>>,
     },
     Kick(Whose),
+    ListHeld {
+        of: MemberId,
+        first: u32,
+        last: u32,
+        reply: oneshot::Sender<HeldUsers>,
+    },
     Look(Look),
     Stop,
 }
@@ -113,6 +119,22 @@ impl Desk for CoreDesk {
 
     fn kick(&self, whose: Whose) {
         self.request(Request::Kick(whose));
+    }
+
+    fn held_users(
+        &self,
+        of: MemberId,
+        first: u32,
+        last: u32,
+    ) -> impl Future<Output = Option<HeldUsers>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::ListHeld {
+            of,
+            first,
+            last,
+            reply,
+        });
+        async { answer.await.ok() }
     }
 
     async fn read<R: Send + 'static>(

@@ -128,6 +128,8 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         lookups: Lookups::default(),
         commands: BTreeMap::new(),
         next_command: 0,
+        listings: BTreeMap::new(),
+        next_listing: 0,
         out,
         turn: now,
         journal_retry: None,

@@ -174,4 +174,15 @@ pub enum Input<'a> {
     },
     /// An admin wants sessions closed at every director that can be reached now.
     Kick(Whose),
+    /// An admin wants to know whom another director holds in a stretch of the hash circle.
+    ListHeld {
+        /// Which director.
+        of: MemberId,
+        /// What the answer is to be called.
+        number: u64,
+        /// The lowest hash.
+        first: u32,
+        /// The highest hash.
+        last: u32,
+    },
 }

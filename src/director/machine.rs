@@ -92,6 +92,12 @@ impl Director {
             Input::Command { id, changes } => self.command(id, changes, now, out),
             Input::DryRun { id, changes } => self.dry_run(id, changes, now, out),
             Input::Kick(whose) => self.kick(whose, out),
+            Input::ListHeld {
+                of,
+                number,
+                first,
+                last,
+            } => self.list_held(of, number, first, last, out),
         }
         self.settle(now, out);
     }
@@ -160,6 +166,16 @@ impl Director {
             Body::Topology(committed) => return self.topology_received(from, committed, now, out),
             Body::Fetch => return self.tell(from, now, out),
             Body::Kick(whose) => return self.kick_received(whose, now, out),
+            Body::ListHeld { number, first, last } => {
+                return self.list_held_received(from, number, first, last, now, out);
+            }
+            Body::HeldListed { number, held } => {
+                return out.push(Output::HeldListed {
+                    of: from,
+                    number,
+                    held,
+                });
+            }
             Body::Grant { boot, nonce } => {
                 self.granted(from, boot, nonce, now, out);
                 if epoch < self.epoch() {
@@ -209,7 +225,13 @@ impl Director {
                 moved,
                 pinned,
             } => self.counted(from, number, moved, pinned, out),
-            Body::Hello(_) | Body::Topology(_) | Body::Fetch | Body::Grant { .. } | Body::Kick(_) => {}
+            Body::Hello(_)
+            | Body::Topology(_)
+            | Body::Fetch
+            | Body::Grant { .. }
+            | Body::Kick(_)
+            | Body::ListHeld { .. }
+            | Body::HeldListed { .. } => {}
         }
     }
 

@@ -7,6 +7,7 @@ mod follow;
 mod history;
 mod holds;
 mod input;
+mod listing;
 mod machine;
 mod output;
 mod serving;
@@ -22,6 +23,7 @@ pub use holds::{
     Gathered, Hold, Holds, Journalled, NAME_BYTES_MAX, OpenError, Opened, Removed, SESSIONS_MAX,
 };
 pub use input::{CommandId, Door, Input, Limits, LoginToken, Policy, Settings, Start};
+pub use listing::HELD_PER_PAGE;
 pub use machine::Director;
 pub use output::{CommandError, DryRun, Event, EvictReason, Output, RefuseReason, RoundLeft};
 pub use serving::Standing;

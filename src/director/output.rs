@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::input::{CommandId, LoginToken};
-use crate::agreement::{Ballot, Envelope, PassdbField, Record};
+use crate::agreement::{Ballot, Envelope, HeldUsers, PassdbField, Record};
 use crate::topology::{BackendId, ChangeError, Epoch, MemberId, TagId, UserId};
 use crate::world::Instant;
 
@@ -52,6 +52,15 @@ pub enum Output {
     /// Close all sessions whose login was given this field, as far as the doors know. Nothing is to be said of it: their
     /// holds stay.
     KickWith(PassdbField),
+    /// What another director said of whom it holds.
+    HeldListed {
+        /// Which director.
+        of: MemberId,
+        /// The number under which it was asked.
+        number: u64,
+        /// Its answer.
+        held: HeldUsers,
+    },
     /// Bring this to one member.
     Send {
         /// To whom.

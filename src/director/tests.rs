@@ -532,3 +532,60 @@ fn a_kick_from_another_epoch_is_carried_out() {
     ring.give(id(3), Input::Message(kick(0)));
     assert!(ring.members[&id(3)].holds().is_empty());
 }
+
+#[test]
+fn a_director_is_told_whom_another_holds_whatever_their_epochs() {
+    let mut ring = Ring::serving(3);
+    let backend = ring.login(2, "alice").expect("served");
+    ring.login_of(2, namesake("alice"));
+    let hash = user("alice").key.hash();
+    let ask = Input::ListHeld {
+        of: id(2),
+        number: 5,
+        first: hash,
+        last: hash,
+    };
+    ring.give(id(1), ask);
+    ring.run(Duration::from_millis(10));
+    let (of, held) = ring
+        .take(1, |output| match output {
+            Output::HeldListed { of, number: 5, held } => Some((*of, held.clone())),
+            _ => None,
+        })
+        .expect("it answers");
+    let mut users = [user("alice"), namesake("alice")];
+    users.sort_unstable();
+    assert_eq!(of, id(2));
+    assert_eq!(held.next, None);
+    assert_eq!(held.users.iter().map(|held| held.user).collect::<Vec<_>>(), users);
+    let expire = TIMING_DEFAULT.user_expire.as_secs();
+    for user in held.users {
+        assert_eq!(user.backend, backend);
+        assert!((expire - 1..=expire).contains(&user.ends_in_s.into()), "{user:?}");
+    }
+}
+
+#[test]
+fn a_page_of_users_ends_between_two_hashes() {
+    let mut ring = Ring::serving(1);
+    let user_of = |hash: u32, rest: u32| UserId {
+        key: UserKey::from_bits(u64::from(hash) << 32 | u64::from(rest)),
+        ..user("alice")
+    };
+    let per_page = u32::try_from(HELD_PER_PAGE).expect("a handful");
+    for hash in 1..per_page {
+        ring.login_of(1, user_of(hash, 1));
+    }
+    for rest in 1..=3 {
+        ring.login_of(1, user_of(per_page, rest));
+    }
+    ring.login_of(1, user_of(per_page + 1, 1));
+    let director = &ring.members[&id(1)];
+    let first = director.held_users(0, u32::MAX, ring.now);
+    assert_eq!(
+        (first.users.len(), first.next),
+        (HELD_PER_PAGE + 2, Some(per_page + 1))
+    );
+    let second = director.held_users(per_page + 1, u32::MAX, ring.now);
+    assert_eq!((second.users.len(), second.next), (1, None));
+}

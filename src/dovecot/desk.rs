@@ -10,7 +10,7 @@ use std::ops::Range;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::Answer;
-use crate::agreement::Whose;
+use crate::agreement::{HeldUsers, Whose};
 use crate::director::{CommandError, Director};
 use crate::topology::{Change, Epoch, MemberId, UserKey};
 use crate::world::Instant;
@@ -32,6 +32,15 @@ pub trait Desk: Clone + Send + Sync + 'static {
 
     /// Closes sessions here and at every director that can be reached now.
     fn kick(&self, whose: Whose);
+
+    /// The first users of a stretch of the hash circle, first and last hash, whom another director holds. It is asked at
+    /// once, and not again; `None` when this director has stopped.
+    fn held_users(
+        &self,
+        of: MemberId,
+        first: u32,
+        last: u32,
+    ) -> impl Future<Output = Option<HeldUsers>> + Send + use<Self>;
 
     /// What `look` finds in the director, at the instant given to it. `None` when the director has stopped.
     fn read<R: Send + 'static>(

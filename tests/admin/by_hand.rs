@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use maildirector::agreement::PassdbField;
+use maildirector::director::HELD_PER_PAGE;
 use maildirector::dovecot::LinkRow;
-use maildirector::dovecot::admin::USERS_PER_PAGE;
 use maildirector::topology::{HashFormat, MemberId, TagId, UserId};
 
 use super::lone::{Lone, run, run_ring};
@@ -209,7 +209,7 @@ fn a_flush_closes_who_is_there_by_a_pin() {
 fn a_long_list_of_users_comes_whole() {
     run("pages", CAPTURED, |lone| async move {
         lone.serves().await;
-        let count = 2 * USERS_PER_PAGE + 10;
+        let count = 2 * HELD_PER_PAGE + 10;
         for number in 0..count {
             lone.desk.login(&format!("user{number}"), "");
         }
@@ -380,5 +380,77 @@ fn what_one_director_is_told_holds_at_the_others() {
         for lone in [&first, &second, &third] {
             assert_eq!(lone.desk.kicked_with(), std::slice::from_ref(&field));
         }
+    });
+}
+
+#[test]
+fn each_director_tells_of_the_users_of_all() {
+    run_ring("everywhere", RING, 3, |ring| async move {
+        for lone in &ring {
+            lone.serves().await;
+        }
+        let [first, second, third] = <[_; 3]>::try_from(ring).unwrap_or_else(|_| unreachable!());
+        let mut admin = first.connect().await;
+        admin.say("USER-LOOKUP\tbob\nUSER-LIST\nHOST-LIST\n").await;
+        admin
+            .hears("\t0\t10.1.0.1\t10.1.0.1\n\n10.1.0.1\t100\t0\t\tU\t0\n\n")
+            .await;
+        // Uneven: one has many pages, one has few users, and some users are at several.
+        let many = 2 * HELD_PER_PAGE;
+        for number in 0..many {
+            second.desk.login(&format!("user{number}"), "");
+        }
+        for lone in [&first, &third] {
+            lone.desk.login("bob", "");
+            lone.desk.login("user7", "");
+        }
+        third.desk.login("carol", "");
+        admin.say("USER-LIST\n").await;
+        let users = admin.table().await;
+        let mut hashes: Vec<u32> = users
+            .lines()
+            .filter_map(|row| row.split('\t').next()?.parse().ok())
+            .collect();
+        assert_eq!(hashes.len(), many + 2);
+        assert!(hashes.is_sorted());
+        hashes.dedup();
+        assert_eq!(hashes.len(), many + 2);
+        let mut elsewhere = second.connect().await;
+        elsewhere.say("HOST-LIST\n").await;
+        assert_eq!(
+            elsewhere.table().await,
+            format!("10.1.0.1\t100\t{}\t\tU\t0\n\n", many + 2)
+        );
+        for whom in ["carol".to_owned(), BOB.to_string()] {
+            elsewhere
+                .say(&format!("USER-LOOKUP\t{whom}\nUSER-LIST\t10.9.9.9\n"))
+                .await;
+            let said = elsewhere.table().await;
+            let fields: Vec<&str> = said.trim_end().split('\t').collect();
+            assert_eq!(fields[0], "10.1.0.1", "{said}");
+            assert!(
+                fields[1].parse().is_ok_and(|expires| nearly(expires, &second)),
+                "{said}"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_director_that_does_not_answer_keeps_no_admin_waiting() {
+    run_ring("mute", RING, 3, |ring| async move {
+        for lone in &ring {
+            lone.serves().await;
+        }
+        let [first, second, third] = <[_; 3]>::try_from(ring).unwrap_or_else(|_| unreachable!());
+        second.desk.login("bob", "");
+        third.desk.login("carol", "");
+        second.desk.is_mute_about_users();
+        let mut admin = first.connect().await;
+        admin.say("HOST-LIST\n").await;
+        assert_eq!(admin.table().await, "10.1.0.1\t100\t1\t\tU\t0\n\n");
+        let began = first.unix_seconds();
+        admin.asks("USER-LOOKUP\tbob", "\t0\t10.1.0.1\t10.1.0.1\n").await;
+        assert!(first.unix_seconds() - began < 10);
     });
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use maildirector::agreement::{Boot, PassdbField, Rules, Whose};
+use maildirector::agreement::{Body, Boot, HeldUsers, PassdbField, Rules, Whose};
 use maildirector::config::{Config, Resolved, parse};
 use maildirector::director::{
     CommandError, CommandId, Director, Door as Kind, Gathered, Input, Limits, LoginToken, Output, Policy,
@@ -208,6 +208,7 @@ struct State {
     members: Vec<Seat>,
     commands: u64,
     waiting: BTreeMap<CommandId, oneshot::Sender<Result<Epoch, CommandError>>>,
+    listings: BTreeMap<u64, oneshot::Sender<HeldUsers>>,
     links: Vec<LinkRow>,
 }
 
@@ -215,6 +216,7 @@ struct Seat {
     director: Director,
     kicked: Vec<UserId>,
     kicked_with: Vec<PassdbField>,
+    is_mute: bool,
 }
 
 impl LoneDesk {
@@ -224,6 +226,7 @@ impl LoneDesk {
             members: Vec::new(),
             commands: 0,
             waiting: BTreeMap::new(),
+            listings: BTreeMap::new(),
             links: Vec::new(),
         };
         let mut outputs = VecDeque::new();
@@ -253,6 +256,7 @@ impl LoneDesk {
                 director,
                 kicked: Vec::new(),
                 kicked_with: Vec::new(),
+                is_mute: false,
             });
             outputs.extend(out.into_iter().map(|output| (place, output)));
         }
@@ -305,6 +309,11 @@ impl LoneDesk {
         self.look(|seat| seat.kicked_with.clone())
     }
 
+    /// From now on nobody is told whom this director holds.
+    pub fn is_mute_about_users(&self) {
+        self.state().members[self.place].is_mute = true;
+    }
+
     pub fn link(&self, row: LinkRow) {
         self.state().links.push(row);
     }
@@ -347,12 +356,19 @@ impl State {
                     self.members[at].kicked.push(user);
                     self.give(at, now, Input::Evicted { user, serial }, more);
                 }
+                Output::HeldListed { number, held, .. } => {
+                    if let Some(asker) = self.listings.remove(&number) {
+                        let _ = asker.send(held);
+                    }
+                }
                 Output::KickWith(field) => self.members[at].kicked_with.push(field),
                 Output::Reply { id, result } => {
                     if let Some(admin) = self.waiting.remove(&id) {
                         let _ = admin.send(result);
                     }
                 }
+                Output::Send { envelope, .. }
+                    if self.members[at].is_mute && matches!(envelope.body, Body::HeldListed { .. }) => {}
                 Output::Send { to, envelope } => {
                     let place = self.members.iter().position(|seat| seat.director.me() == to);
                     if let Some(place) = place {
@@ -397,6 +413,30 @@ impl Desk for LoneDesk {
 
     fn kick(&self, whose: Whose) {
         self.give(Input::Kick(whose));
+    }
+
+    fn held_users(
+        &self,
+        of: MemberId,
+        first: u32,
+        last: u32,
+    ) -> impl Future<Output = Option<HeldUsers>> + Send + use<> {
+        let answer = {
+            let mut state = self.state();
+            state.commands += 1;
+            let number = state.commands;
+            let (asker, answer) = oneshot::channel();
+            state.listings.insert(number, asker);
+            drop(state);
+            self.give(Input::ListHeld {
+                of,
+                number,
+                first,
+                last,
+            });
+            answer
+        };
+        async { answer.await.ok() }
     }
 
     async fn read<R: Send + 'static>(

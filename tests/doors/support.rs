@@ -1,15 +1,16 @@
 //! A folder with sockets, a director that answers by the name asked for, and conversations with deadlines.
 
 use std::collections::BTreeMap;
+use std::future::{Future, ready};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use maildirector::agreement::Whose;
+use maildirector::agreement::{HeldUsers, Whose};
 use maildirector::director::{CommandError, Director, RefuseReason};
 use maildirector::dovecot::{Answer, Batch, Desk, LinkRow, Place, Replies};
-use maildirector::topology::{Change, Epoch, UserKey};
+use maildirector::topology::{Change, Epoch, MemberId, UserKey};
 use maildirector::world::{
     Address, Clock, Instant, Listen, Listener, Network, RealWorld, Socket, World, deadline, sleep,
 };
@@ -278,6 +279,15 @@ impl Desk for StubDesk {
     }
 
     fn kick(&self, _whose: Whose) {}
+
+    fn held_users(
+        &self,
+        _of: MemberId,
+        _first: u32,
+        _last: u32,
+    ) -> impl Future<Output = Option<HeldUsers>> + Send + use<> {
+        ready(None)
+    }
 
     async fn read<R: Send + 'static>(
         &self,

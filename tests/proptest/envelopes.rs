@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maildirector::agreement::{
-    Answered, Ballot, Body, Boot, Committed, Envelope, Hello, Nonce, PassdbField, Proposal, Renew, Request,
-    Stated, Statement, Value, ValueId, Whose,
+    Answered, Ballot, Body, Boot, Committed, Envelope, HeldUser, HeldUsers, Hello, Nonce, PassdbField,
+    Proposal, Renew, Request, Stated, Statement, Value, ValueId, Whose,
 };
 use maildirector::topology::{
     BackendId, Change, ChangeError, Epoch, Incarnation, MemberId, TagId, UserId, UserKey,
@@ -80,12 +80,18 @@ fn any_body() -> impl Strategy<Value = Body> {
             pinned,
         }),
         any_whose().prop_map(Body::Kick),
+        (any_count(), any::<u32>(), any::<u32>()).prop_map(|(number, first, last)| Body::ListHeld {
+            number,
+            first,
+            last
+        }),
+        (any_count(), any_held_users()).prop_map(|(number, held)| Body::HeldListed { number, held }),
     ];
-    prop_oneof![8 => round, 12 => others]
+    prop_oneof![8 => round, 14 => others]
 }
 
 /// How many kinds of [`Body`] there are.
-pub(crate) const KINDS: usize = 20;
+pub(crate) const KINDS: usize = 22;
 
 /// Which kind a body is.
 pub(crate) fn number_of(body: &Body) -> usize {
@@ -110,7 +116,18 @@ pub(crate) fn number_of(body: &Body) -> usize {
         Body::Count { .. } => 17,
         Body::Counted { .. } => 18,
         Body::Kick(_) => 19,
+        Body::ListHeld { .. } => 20,
+        Body::HeldListed { .. } => 21,
     }
+}
+
+fn any_held_users() -> impl Strategy<Value = HeldUsers> {
+    let held = (any_user(), 0..9_u32, any::<u32>()).prop_map(|(user, backend, ends_in_s)| HeldUser {
+        user,
+        backend: BackendId::from_index(backend),
+        ends_in_s,
+    });
+    (vec(held, 0..3), option::of(any::<u32>())).prop_map(|(users, next)| HeldUsers { users, next })
 }
 
 fn any_whose() -> impl Strategy<Value = Whose> {

@@ -113,6 +113,8 @@ fn message(envelope: &Envelope) -> String {
         Body::Count { number, .. } => format!("Count {number}"),
         Body::Counted { number, .. } => format!("Counted {number}"),
         Body::Kick(whose) => format!("Kick {whose:?}"),
+        Body::ListHeld { number, .. } => format!("ListHeld {number}"),
+        Body::HeldListed { number, .. } => format!("HeldListed {number}"),
     };
     format!("{what}  (epoch {}, boot {})", envelope.epoch, envelope.boot)
 }

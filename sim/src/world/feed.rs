@@ -87,8 +87,8 @@ impl World<'_> {
                 Output::DryRunReply { id, result } => self.dry_run_replied(run, id, &result),
                 Output::Event(event) => self.said(member, &event),
                 Output::Halt => self.halted(run),
-                // No admin here kicks by what a passdb said.
-                Output::KickWith(_) => {}
+                // No admin here kicks by what a passdb said, or lists the users of others.
+                Output::KickWith(_) | Output::HeldListed { .. } => {}
             }
         }
     }

@@ -179,6 +179,8 @@ impl Message {
             Body::Counted { number, .. } => (MessageKind::Counted, (*number, 0)),
             Body::Kick(Whose::User(key)) => (MessageKind::Kick, (u64::from(key.hash()), 0)),
             Body::Kick(Whose::With(_)) => (MessageKind::Kick, (0, 0)),
+            Body::ListHeld { number, .. } => (MessageKind::ListHeld, (*number, 0)),
+            Body::HeldListed { number, .. } => (MessageKind::HeldListed, (*number, 0)),
         };
         let from = u8::try_from(envelope.from.index()).unwrap_or(u8::MAX);
         Message {

@@ -2,16 +2,18 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tracing::info;
 
+use super::everywhere::{Counted, Counts, Everywhere};
 use super::reply::{line, reply};
 use super::request::COMMAND_BYTES_MAX;
-use super::{Plan, Request, Site, Who, Whom, plan, user_page};
+use super::{Plan, Request, Site, Who, Whom, plan, rows};
+use crate::agreement::HeldUser;
 use crate::config::MemberSpec;
 use crate::director::Director;
 use crate::dovecot::answers::Shared;
@@ -64,6 +66,7 @@ pub async fn open_admin<W: World, D: Desk>(world: W, desk: D, settings: AdminSet
         },
         members: settings.members,
         configured: settings.configured,
+        counted: Mutex::new(None),
     });
     let serve = move |client: StreamOf<W>| {
         let admin = admin.clone();
@@ -83,10 +86,11 @@ pub async fn open_admin<W: World, D: Desk>(world: W, desk: D, settings: AdminSet
     open(world, &settings.listen, settings.connections_max, counters, serve).await
 }
 
-struct Admin<W, D> {
-    shared: Shared<W, D>,
+pub(super) struct Admin<W, D> {
+    pub(super) shared: Shared<W, D>,
     members: Arc<[MemberSpec]>,
     configured: Arc<Topology>,
+    counted: Mutex<Option<Counted>>,
 }
 
 impl<W: World, D: Desk> Admin<W, D> {
@@ -103,7 +107,7 @@ impl<W: World, D: Desk> Admin<W, D> {
         }
     }
 
-    async fn read<A: Send + 'static>(
+    pub(super) async fn read<A: Send + 'static>(
         &self,
         look: impl FnOnce(&Director, Instant) -> A + Send + 'static,
     ) -> Result<Option<A>, Broken> {
@@ -115,12 +119,65 @@ impl<W: World, D: Desk> Admin<W, D> {
         })
     }
 
+    async fn plan(&self, request: &Request, user: Option<Whom>, site: &Site) -> Result<Option<Plan>, Broken> {
+        let (request, site) = (request.clone(), site.clone());
+        self.read(move |director, now| plan(&request, user, director, now, &site))
+            .await
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.shared.world.clock().now()
+    }
+
+    /// The backends with the users that all directors hold there; `None` when the director has stopped.
+    async fn hosts(&self) -> Result<Option<Vec<u8>>, Broken> {
+        let looked = self.read(|director, now| {
+            let counts = director.holds().count_by_backend();
+            let own: Counts = counts.map(|(backend, count)| (backend, count.into())).collect();
+            let is_alone = director.directors_heard(now).is_empty();
+            (director.topology().clone(), is_alone.then_some(own))
+        });
+        let Some((topology, own)) = looked.await? else {
+            return Ok(None);
+        };
+        let counts = match own {
+            Some(own) => Some(Arc::new(own)),
+            None => self.counted_everywhere().await?,
+        };
+        Ok(counts.map(|counts| rows::hosts(&topology, &counts)))
+    }
+
+    async fn counted_everywhere(&self) -> Result<Option<Arc<Counts>>, Broken> {
+        let before = self
+            .last_count()
+            .as_ref()
+            .and_then(|counted| counted.at(self.now()));
+        if before.is_some() {
+            return Ok(before);
+        }
+        let counted = Everywhere::count(self).await?;
+        let counts = counted.as_ref().map(|counted| counted.counts.clone());
+        *self.last_count() = counted;
+        Ok(counts)
+    }
+
+    fn last_count(&self) -> MutexGuard<'_, Option<Counted>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whom all directors hold of a hash; `None` when the director has stopped.
+    async fn of_hash(&self, hash: u32) -> Result<Option<Vec<HeldUser>>, Broken> {
+        let page = Everywhere::new(self, hash, hash).page().await?;
+        Ok(page.map(|page| page.users))
+    }
+
     fn site(&self) -> Site {
         Site {
             members: self.members.clone(),
             configured: self.configured.clone(),
             links: self.shared.desk.links(),
             unix_now_s: self.shared.world.clock().unix_seconds(),
+            elsewhere: None,
         }
     }
 }
@@ -173,23 +230,36 @@ where
     async fn serve(&mut self, request: Request, line: &[u8]) -> Result<bool, Broken> {
         let desk = &self.admin.shared.desk;
         let user = who(&request).map(|who| Whom::of(&who, |name| desk.key(name)));
-        let site = self.admin.site();
+        let mut site = self.admin.site();
         let is_change = request.is_change();
-        let planned = self
-            .admin
-            .read(move |director, now| plan(&request, user, director, now, &site));
         // A director that has stopped answers nothing: to close says more than an answer that looks complete.
-        let Some(planned) = planned.await? else {
+        let Some(planned) = self.admin.plan(&request, user, &site).await? else {
             return Ok(false);
+        };
+        let planned = match planned {
+            Plan::AskOthers(hash) => {
+                site.elsewhere = self.admin.of_hash(hash).await?;
+                let Some(planned) = self.admin.plan(&request, user, &site).await? else {
+                    return Ok(false);
+                };
+                planned
+            }
+            planned => planned,
         };
         let answer = match planned {
             Plan::Say(answer) => answer,
+            Plan::ListHosts => match self.admin.hosts().await? {
+                Some(answer) => answer,
+                None => return Ok(false),
+            },
             Plan::ListUsers(backend) => return self.list_users(backend).await,
             Plan::Change(changes) => self.admin.command(changes).await.into_bytes(),
             Plan::Kick(whose) => {
                 desk.kick(whose);
                 b"OK\n".to_vec()
             }
+            // Nobody is asked twice; the director stopped meanwhile.
+            Plan::AskOthers(_) => return Ok(false),
         };
         if is_change {
             self.log(line, &answer);
@@ -199,16 +269,14 @@ where
 
     async fn list_users(&mut self, backend: Option<IpAddr>) -> Result<bool, Broken> {
         let unix_now_s = self.admin.shared.world.clock().unix_seconds();
-        let mut from = Some(0);
-        while let Some(first) = from {
-            let page = self
-                .admin
-                .read(move |director, now| user_page(director, now, unix_now_s, first, backend));
-            let Some(page) = page.await? else { return Ok(false) };
-            if !self.say(&page.lines).await? {
+        let mut walk = Everywhere::new(self.admin, 0, u32::MAX);
+        while walk.has_more() {
+            let Some(page) = walk.page().await? else {
+                return Ok(false);
+            };
+            if !self.say(&rows::users(&page, unix_now_s, backend)).await? {
                 return Ok(false);
             }
-            from = page.next;
         }
         self.say(b"\n").await
     }

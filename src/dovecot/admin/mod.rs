@@ -5,6 +5,7 @@
 //! | `request` | a line of the protocol to a request |
 //! | `plan` | a request to an answer, or to the changes that the ring must agree on; without sockets or clocks |
 //! | `rows` | the tables of the answers |
+//! | `everywhere` | whom all directors hold, put together |
 //! | `reply` | what became of a change, as a line |
 //! | `door` | the socket, and one conversation after the other |
 //!
@@ -12,6 +13,7 @@
 //! tells where the meaning differs. Whether a change is possible is the ring's decision.
 
 mod door;
+mod everywhere;
 mod plan;
 mod reply;
 mod request;
@@ -21,4 +23,3 @@ pub use door::{AdminSettings, open_admin};
 pub use plan::{Plan, Site, Whom, plan};
 pub use reply::reply;
 pub use request::{COMMAND_BYTES_MAX, Request, RequestError, Who};
-pub use rows::{USERS_PER_PAGE, UserPage, user_page};

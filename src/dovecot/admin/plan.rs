@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::rows::{self, Expires};
+use super::rows;
 use super::{Request, Who};
-use crate::agreement::Whose;
+use crate::agreement::{HeldUser, Whose};
 use crate::config::{MemberSpec, VHOSTS_DEFAULT};
 use crate::director::{Director, Standing};
 use crate::dovecot::LinkRow;
@@ -23,6 +23,8 @@ pub struct Site {
     pub links: Vec<LinkRow>,
     /// Seconds since 1970, now.
     pub unix_now_s: u64,
+    /// Whom the other directors hold, as far as the request names them; `None` as long as they were not asked.
+    pub elsewhere: Option<Vec<HeldUser>>,
 }
 
 /// A user as the director knows him.
@@ -60,8 +62,12 @@ pub enum Plan {
     Change(Vec<Change>),
     /// Have these sessions closed everywhere, and say that it has begun.
     Kick(Whose),
-    /// Say who the users are, page by page.
+    /// Say which backends there are, with the users that all directors hold there.
+    ListHosts,
+    /// Say who the users are whom all directors hold, page by page.
     ListUsers(Option<IpAddr>),
+    /// Ask the other directors whom they hold of this hash, and plan again.
+    AskOthers(u32),
 }
 
 const OK: &[u8] = b"OK\n";
@@ -74,7 +80,7 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
     let at_unix_s = site.unix_now_s;
     let view = View { director, site, now };
     match request {
-        Request::HostList => Plan::Say(rows::hosts(director)),
+        Request::HostList => Plan::ListHosts,
         Request::HostListRemoved => Plan::Say(rows::hosts_removed(director, site)),
         Request::DirectorList => Plan::Say(rows::directors(director, site, now)),
         Request::UserList { ip } => Plan::ListUsers(*ip),
@@ -156,9 +162,18 @@ impl View<'_> {
             return Plan::Say(NOT_FOUND.into());
         };
         let topology = self.topology();
-        let (current, expires) = topology
-            .tag(tag)
-            .and_then(|tag| self.current(user, tag))
+        let tag_id = topology.tag(tag);
+        let held = tag_id.and_then(|tag| self.held_here(user, tag));
+        if held.is_none()
+            && self.site.elsewhere.is_none()
+            && !self.director.directors_heard(self.now).is_empty()
+        {
+            return Plan::AskOthers(user.hash());
+        }
+        let (current, expires) = held
+            .or_else(|| self.known_otherwise(user, tag_id?))
+            .and_then(|(backend, left_s)| Some((topology.backend(backend)?.ip, left_s)))
+            .map(|(ip, left_s)| (ip, self.site.unix_now_s.saturating_add(left_s)))
             .map_or((String::new(), 0), |(ip, expires)| (ip.to_string(), expires));
         let hashed_by =
             |topology| hashed(topology, user.hash(), tag).map_or(String::new(), |ip| ip.to_string());
@@ -166,33 +181,36 @@ impl View<'_> {
         Plan::Say(format!("{current}\t{expires}\t{hashed}\t{configured}\n").into_bytes())
     }
 
-    /// Where a user is, and until when: by this director's hold, else by a pin, which other directors' holds left.
-    fn current(&self, user: Whom, tag: TagId) -> Option<(IpAddr, u64)> {
-        let expires = Expires {
-            now: self.now,
-            unix_now_s: self.site.unix_now_s,
-            director: self.director,
-        };
-        let topology = self.topology();
+    /// Where this director holds a user, and for how many seconds if nothing more is heard of him.
+    fn held_here(&self, user: Whom, tag: TagId) -> Option<(BackendId, u64)> {
         let hash = user.hash();
+        let held = self.director.held_users(hash, hash, self.now);
+        Self::find(&held.users, user, tag)
+    }
+
+    /// The same by what others said, else by a pin, as if he had just left.
+    fn known_otherwise(&self, user: Whom, tag: TagId) -> Option<(BackendId, u64)> {
+        let topology = self.topology();
+        let elsewhere = self.site.elsewhere.as_deref().unwrap_or_default();
+        Self::find(elsewhere, user, tag).or_else(|| {
+            let backend = match user {
+                Whom::Key(key) => topology.pin(UserId { key, tag }),
+                Whom::Hash(hash) => {
+                    let mut pins = topology.pins_of(hash);
+                    pins.find(|(user, _)| user.tag == tag).map(|(_, backend)| backend)
+                }
+            };
+            Some((backend?, topology.timing().user_expire.as_secs()))
+        })
+    }
+
+    fn find(held: &[HeldUser], user: Whom, tag: TagId) -> Option<(BackendId, u64)> {
         let is_him = |found: UserId| match user {
             Whom::Key(key) => found == UserId { key, tag },
             Whom::Hash(hash) => found.key.hash() == hash && found.tag == tag,
         };
-        let mut holds = self.director.holds().scan(hash, hash);
-        let held = holds.find_map(|hold| {
-            let until = is_him(hold.user).then(|| expires.of(&hold)).flatten()?;
-            Some((hold.backend, until))
-        });
-        let pinned = || match user {
-            Whom::Key(key) => topology.pin(UserId { key, tag }),
-            Whom::Hash(hash) => {
-                let mut pins = topology.pins_of(hash);
-                pins.find(|(user, _)| user.tag == tag).map(|(_, backend)| backend)
-            }
-        };
-        let (backend, until) = held.or_else(|| Some((pinned()?, expires.elsewhere())))?;
-        Some((topology.backend(backend)?.ip, until))
+        let found = held.iter().find(|held| is_him(held.user))?;
+        Some((found.backend, found.ends_in_s.into()))
     }
 
     /// By name it is one user, by hash everybody of it.

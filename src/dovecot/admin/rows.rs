@@ -4,21 +4,18 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use super::Site;
+use super::everywhere::{Counts, Page};
 use crate::config::MemberSpec;
-use crate::director::{Director, Hold, RingStatus, Standing};
+use crate::director::{Director, RingStatus, Standing};
 use crate::dovecot::{LinkRow, escape};
-use crate::topology::MemberId;
+use crate::topology::{MemberId, Topology};
 use crate::world::Instant;
 
-/// About how many users one look at the director goes through; whoever else asks it meanwhile waits for so many.
-pub const USERS_PER_PAGE: usize = 2_000;
-
-/// `ip vhosts users tag U|D changed`, and an empty line. Users are those held by this director.
-pub(super) fn hosts(director: &Director) -> Vec<u8> {
-    let topology = director.topology();
+/// `ip vhosts users tag U|D changed`, and an empty line.
+pub(super) fn hosts(topology: &Topology, counts: &Counts) -> Vec<u8> {
     let mut out = Vec::new();
     for backend in topology.backends() {
-        let held = director.holds().count_on(backend.id);
+        let held = counts.get(&backend.id).copied().unwrap_or(0);
         put(
             &mut out,
             format_args!("{}\t{}\t{held}\t", backend.ip, backend.vhosts),
@@ -116,76 +113,20 @@ fn remote_state(status: &RingStatus, id: MemberId) -> &'static str {
     }
 }
 
-/// Users, as `hash expires ip` lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserPage {
-    /// The lines.
-    pub lines: Vec<u8>,
-    /// The hash that the next page begins with; none when this is the last.
-    pub next: Option<u32>,
-}
-
-/// The users held by this director from a hash on, on one backend or on all; all users of one hash on one page.
-pub fn user_page(
-    director: &Director,
-    now: Instant,
-    unix_now_s: u64,
-    from: u32,
-    backend: Option<IpAddr>,
-) -> UserPage {
-    let topology = director.topology();
-    let expires = Expires {
-        now,
-        unix_now_s,
-        director,
-    };
-    let mut lines = Vec::new();
-    let mut last = None;
-    for (seen, hold) in director.holds().scan(from, u32::MAX).enumerate() {
-        let hash = hold.user.key.hash();
-        if seen >= USERS_PER_PAGE && last != Some(hash) {
-            return UserPage {
-                lines,
-                next: Some(hash),
-            };
-        }
-        last = Some(hash);
-        let at = topology.backend(hold.backend).map(|backend| backend.ip);
-        let is_wanted = backend.is_none() || backend == at;
-        if let (true, Some(ip), Some(expires_s)) = (is_wanted, at, expires.of(&hold)) {
-            put(&mut lines, format_args!("{hash}\t{expires_s}\t{ip}\n"));
-        }
-    }
-    UserPage { lines, next: None }
-}
-
-/// When holds end, by the wall clock.
-pub(super) struct Expires<'a> {
-    pub now: Instant,
-    pub unix_now_s: u64,
-    pub director: &'a Director,
-}
-
-impl Expires<'_> {
-    /// When this hold ends if nothing more is heard of it, in Unix seconds; none when it has ended.
-    pub fn of(&self, hold: &Hold<'_>) -> Option<u64> {
-        let expire = self.director.topology().timing().user_expire;
-        if !hold.is_live(self.now, expire) {
-            return None;
-        }
-        let ends = if hold.sessions > 0 {
-            self.now.plus(expire)
-        } else {
-            hold.touched.plus(expire)
+/// `hash expires ip` of users on one backend or on all; without a line at the end.
+pub(super) fn users(page: &Page, unix_now_s: u64, backend: Option<IpAddr>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for held in &page.users {
+        let Some(at) = page.topology.backend(held.backend).map(|backend| backend.ip) else {
+            continue;
         };
-        Some(self.unix_now_s.saturating_add(ends.since(self.now).as_secs()))
+        if backend.is_none_or(|wanted| wanted == at) {
+            let hash = held.user.key.hash();
+            let ends = unix_now_s.saturating_add(held.ends_in_s.into());
+            put(&mut out, format_args!("{hash}\t{ends}\t{at}\n"));
+        }
     }
-
-    /// When a user who is held elsewhere will have been forgotten, if he leaves now.
-    pub fn elsewhere(&self) -> u64 {
-        let expire = self.director.topology().timing().user_expire;
-        self.unix_now_s.saturating_add(expire.as_secs())
-    }
+    out
 }
 
 fn put(out: &mut Vec<u8>, what: std::fmt::Arguments<'_>) {

@@ -266,7 +266,7 @@ fn liars_lead_a_director_through_all_its_states() {
     let mut runner = TestRunner::deterministic();
     let script = vec(any_step(), 60);
     let mut seen = BTreeSet::new();
-    for _ in 0..300 {
+    for _ in 0..600 {
         let steps = script.new_tree(&mut runner).expect("no filters").current();
         let mut observed = Observed::new(true, true);
         for step in &steps {

@@ -35,6 +35,7 @@ const LIMITS: Limits = Limits {
     command_wait: Duration::from_secs(30),
     changes_per_command: 4,
     history: 8,
+    flushes: 2,
     name_bytes: 64,
 };
 
@@ -52,6 +53,7 @@ pub struct Session {
 pub enum Demand {
     Evict { user: UserId, serial: u32 },
     CloseAll { term: u32 },
+    Flush { user: UserId, to: BackendId },
     Save { number: u64, record: Arc<Record> },
 }
 
@@ -200,6 +202,7 @@ impl Ring {
                 self.sessions.retain(|session| session.at != at);
                 self.give(at, Input::AllClosed { term });
             }
+            Demand::Flush { user, to } => self.give(at, Input::Flushed { user, to }),
             Demand::Save { number, record } => {
                 self.disks.insert(at, (*record).clone());
                 self.give(at, Input::Saved { number });
@@ -303,6 +306,7 @@ impl Ring {
                 Output::Evict { user, serial, .. } => {
                     self.demands.push((who, Demand::Evict { user, serial }))
                 }
+                Output::Flush { user, to, .. } => self.demands.push((who, Demand::Flush { user, to })),
                 Output::CloseAll { term } => self.demands.push((who, Demand::CloseAll { term })),
                 Output::Save { number, record } => self.demands.push((who, Demand::Save { number, record })),
                 Output::CloseStray { user } => {

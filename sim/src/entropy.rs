@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Knobs,
     Faults,
     Work,
+    Flush,
+    FlushKnobs,
 }
 
 /// The source of all randomness of one run.

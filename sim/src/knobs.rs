@@ -47,6 +47,12 @@ pub struct Knobs {
     pub holds_max: usize,
     /// Commands that may wait at one director.
     pub commands_max: usize,
+    /// Flush hooks that run at a time at one director; 0: there is none.
+    #[serde(default)]
+    pub flushes_max: usize,
+    /// The most time that a flush hook takes.
+    #[serde(default)]
+    pub flush_ms: u64,
     /// Every command sets a mark in the topology by which it is recognised later; `user_expire` is used for that.
     pub has_markers: bool,
     /// Which kinds of faults this seed was allowed to use (names as in the plan); says nothing to the run itself.

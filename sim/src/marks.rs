@@ -51,6 +51,7 @@ marks! {
     Stray "stray" "A door had a user whom its director did not know."
     Queued "queued" "A login waited for a round."
     WaitedThenRouted "waited-then-routed" "A login that waited was routed."
+    Flushed "flushed" "A flush hook ran for a user who was moved."
     RefusedIsolated "refused-isolated" "A login was refused for want of a lease."
     RefusedFrozen "refused-frozen" "A login was refused because a round took too long."
     RefusedNoBackend "refused-no-backend" "A login was refused because no backend was left."

@@ -94,6 +94,7 @@ pub enum Invariant {
     Liveness,
     AnsweredOnce,
     LoginWait,
+    FlushFirst,
     Commands,
     HoldsEnd,
     PinsEnd,
@@ -127,6 +128,7 @@ impl Invariant {
         Invariant::Liveness,
         Invariant::AnsweredOnce,
         Invariant::LoginWait,
+        Invariant::FlushFirst,
         Invariant::Commands,
         Invariant::HoldsEnd,
         Invariant::PinsEnd,
@@ -149,6 +151,7 @@ impl Invariant {
             Invariant::Liveness => "liveness",
             Invariant::AnsweredOnce => "answered-once",
             Invariant::LoginWait => "login-wait",
+            Invariant::FlushFirst => "flush-first",
             Invariant::Commands => "commands",
             Invariant::HoldsEnd => "holds-end",
             Invariant::PinsEnd => "pins-end",
@@ -188,6 +191,7 @@ impl Invariant {
                  commits and all agree, within a stated bound"
             }
             Invariant::AnsweredOnce => "every login is answered exactly once, unless its director dies first",
+            Invariant::FlushFirst => "nobody is let in while the flush hook runs for him",
             Invariant::LoginWait => "no login waits longer than the limit",
             Invariant::Commands => {
                 "an admin's command is applied once, or refused, or answered as unknown, within the limit"

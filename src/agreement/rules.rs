@@ -94,6 +94,8 @@ pub enum Rule {
     CommandsApplyOnce,
     /// When the pin of everybody of a hash changes, each user of the hash who is held is looked at.
     EverybodyIsLookedAt,
+    /// Nobody is let in while the flush hook runs for him.
+    FlushFirst,
 }
 
 impl Rule {
@@ -141,6 +143,7 @@ impl Rule {
         Rule::ReplacedRunStops,
         Rule::CommandsApplyOnce,
         Rule::EverybodyIsLookedAt,
+        Rule::FlushFirst,
     ];
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::flush_hook::FlushHook;
 use super::{BackendSpec, Fault, Listener, ServerSpec};
 use crate::topology::{HashFormat, MemberId};
 
@@ -20,6 +21,10 @@ pub const HASH_FORMAT_DEFAULT: &str = "%Lu";
 pub const USER_KICK_DELAY_DEFAULT: Duration = Duration::from_secs(2);
 /// The longest such wait.
 pub const USER_KICK_DELAY_MAX: Duration = Duration::from_secs(600);
+/// How long a flush hook may take: as long as Dovecot waits for a connection to one.
+pub const FLUSH_WAIT_DEFAULT: Duration = Duration::from_secs(10);
+/// The longest that it may take. Logins wait meanwhile, and none waits longer than 30 s.
+pub const FLUSH_WAIT_MAX: Duration = Duration::from_secs(25);
 /// The lease that suits most rings.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
 /// The bound on clock rates, in parts per million, which no setting changes.
@@ -82,6 +87,10 @@ pub struct Config {
     pub user_expire: Duration,
     /// `director_user_kick_delay`: between a kick and a login elsewhere.
     pub user_kick_delay: Duration,
+    /// `director_flush_socket`: whom to tell before a user who was moved is let in again.
+    pub flush_hook: Option<FlushHook>,
+    /// How long that may take.
+    pub flush_wait: Duration,
     /// A name is cut here before it is hashed: what follows is a master user's.
     pub master_user_separator: Option<char>,
     /// What to do without a majority.

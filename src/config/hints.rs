@@ -1,7 +1,7 @@
 //! What an unknown key was probably meant to be.
 
 /// Settings of Dovecot's director that have no counterpart here, or another name, and what to do about each.
-const OF_DOVECOT: [(&str, &str); 11] = [
+const OF_DOVECOT: [(&str, &str); 10] = [
     ("auth_master_user_separator", "write master_user_separator"),
     ("base_dir", "write dovecot_base_dir"),
     (
@@ -11,10 +11,6 @@ const OF_DOVECOT: [(&str, &str); 11] = [
     (
         "director_doveadm_port",
         "write a [[listener]] of kind \"admin\" with an address",
-    ),
-    (
-        "director_flush_socket",
-        "sessions are closed before a user moves, no script is called; leave it out",
     ),
     (
         "director_max_parallel_kicks",

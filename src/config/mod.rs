@@ -20,6 +20,7 @@ mod complaint;
 )]
 mod config;
 mod fault;
+mod flush_hook;
 mod hints;
 mod host;
 mod interval;
@@ -36,12 +37,13 @@ mod tests;
 
 pub use backend_spec::{BackendPlace, BackendSpec};
 pub use config::{
-    CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, DRIFT_PPM, HASH_FORMAT_DEFAULT,
-    KickBy, LEASE_DEFAULT, MemberList, NumberedMember, Partition, RING_PORT_DEFAULT, RingSecurity,
-    RingSettings, STATE_FOLDER_DEFAULT, USER_EXPIRE_DEFAULT, USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX,
-    VHOSTS_DEFAULT, Written,
+    CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, DRIFT_PPM, FLUSH_WAIT_DEFAULT,
+    FLUSH_WAIT_MAX, HASH_FORMAT_DEFAULT, KickBy, LEASE_DEFAULT, MemberList, NumberedMember, Partition,
+    RING_PORT_DEFAULT, RingSecurity, RingSettings, STATE_FOLDER_DEFAULT, USER_EXPIRE_DEFAULT,
+    USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX, VHOSTS_DEFAULT, Written,
 };
 pub use fault::Fault;
+pub use flush_hook::FlushHook;
 pub use host::{Host, ServerSpec, parse_ip};
 pub use interval::{format_interval, parse_interval};
 pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};

@@ -17,28 +17,31 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::complaint::{Complaint, Quoted};
+use super::flush_hook::FlushHook;
 use super::interval::interval;
 use super::members::MemberRole;
 use super::report::Report;
 use super::section::Section;
 use super::{
-    BackendSpec, CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, Fault,
-    HASH_FORMAT_DEFAULT, KickBy, LEASE_DEFAULT, Partition, Resolved, STATE_FOLDER_DEFAULT,
-    USER_EXPIRE_DEFAULT, USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX, Written,
+    BackendSpec, CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, FLUSH_WAIT_DEFAULT,
+    FLUSH_WAIT_MAX, Fault, HASH_FORMAT_DEFAULT, KickBy, LEASE_DEFAULT, Partition, Resolved,
+    STATE_FOLDER_DEFAULT, USER_EXPIRE_DEFAULT, USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX, Written,
 };
 use crate::topology::{ChangeError, HashFormat, LEASE_MAX, LEASE_MIN, USER_EXPIRE_MAX, USER_EXPIRE_MIN};
 
 /// The largest configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
-pub(super) const TOP_KEYS: [&str; 18] = [
+pub(super) const TOP_KEYS: [&str; 20] = [
     "cluster",
+    "director_flush_socket",
     "director_mail_servers",
     "director_servers",
     "director_user_expire",
     "director_user_kick_delay",
     "director_username_hash",
     "dovecot_base_dir",
+    "flush_wait",
     "group",
     "kick",
     "lease",
@@ -115,6 +118,17 @@ fn read(top: &Section<'_>, file: &str, report: &mut Report) -> Config {
         user_kick_delay: or(
             top.parsed(report, "director_user_kick_delay", "\"2s\"", user_kick_delay),
             USER_KICK_DELAY_DEFAULT,
+        ),
+        flush_hook: or(
+            top.parsed(report, "director_flush_socket", "\"unix:/run/flush\"", |text| {
+                let hook = (!text.is_empty()).then(|| FlushHook::parse(text, &base_dir));
+                hook.transpose()
+            }),
+            None,
+        ),
+        flush_wait: or(
+            top.parsed(report, "flush_wait", "\"10s\"", flush_wait),
+            FLUSH_WAIT_DEFAULT,
         ),
         master_user_separator: or(
             top.parsed(report, "master_user_separator", "\"*\"", separator),
@@ -262,6 +276,16 @@ fn user_kick_delay(text: &str) -> Result<Duration, Complaint> {
     }
     Err(Complaint::new(format!(
         "{delay:?} is more than {USER_KICK_DELAY_MAX:?}"
+    )))
+}
+
+fn flush_wait(text: &str) -> Result<Duration, Complaint> {
+    let wait = interval(text)?;
+    if !wait.is_zero() && wait <= FLUSH_WAIT_MAX {
+        return Ok(wait);
+    }
+    Err(Complaint::new(format!(
+        "{wait:?} is none, or more than {FLUSH_WAIT_MAX:?}"
     )))
 }
 

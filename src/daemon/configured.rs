@@ -19,6 +19,9 @@ use crate::world::{Address, Listen};
 /// that closing all sessions takes is taken off the usable part of each lease.
 const KICK_ROUND: Duration = Duration::from_secs(1);
 
+/// Flush hooks at a time, as many as Dovecot's director moves users at a time.
+const FLUSHES: usize = 100;
+
 /// What the member with this number is started with. `security` is unused when it is alone.
 ///
 /// # Errors
@@ -47,7 +50,10 @@ pub fn configured(
             Partition::Available => Policy::Available,
         },
         close_bound,
-        limits: Limits::default(),
+        limits: Limits {
+            flushes: if config.flush_hook.is_some() { FLUSHES } else { 0 },
+            ..Limits::default()
+        },
         rules: Rules::default(),
     };
     let ring = own
@@ -70,6 +76,10 @@ pub fn configured(
         }),
         kick,
         kick_delay: config.user_kick_delay,
+        flush: config.flush_hook.clone().map(|hook| dovecot::FlushSettings {
+            hook,
+            wait: config.flush_wait,
+        }),
         members: members.into(),
         guard: None,
         doors,

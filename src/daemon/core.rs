@@ -13,13 +13,14 @@ use tracing::error;
 use super::closing::Closing;
 use super::desk::{CoreDesk, Request};
 use super::events;
+use super::flushes::{FlushDone, Flushes};
 use super::journal::Journal;
 use super::lookups::Lookups;
 use super::saver::{Saved, Saving};
 use super::settings::{Ended, LeaseNote};
 use crate::agreement::HeldUsers;
 use crate::director::{CommandError, CommandId, Director, Input, Output};
-use crate::dovecot::KickDone;
+use crate::dovecot::{FlushOrder, KickDone};
 use crate::ring::RingEvent;
 use crate::topology::{Epoch, MemberId, TagId, UserId, UserKey};
 use crate::world::{Clock, Instant, World, select};
@@ -36,6 +37,7 @@ pub(super) struct Inlets {
     pub ring: Receiver<RingEvent>,
     pub saved: UnboundedReceiver<Saved>,
     pub kicked: UnboundedReceiver<KickDone>,
+    pub flushed: UnboundedReceiver<FlushDone>,
 }
 
 /// The machine with what its outputs need.
@@ -45,6 +47,7 @@ pub(super) struct Core<W: World> {
     pub desk: CoreDesk,
     pub saver: UnboundedSender<Saving>,
     pub closing: Closing,
+    pub flushes: Flushes<W>,
     pub journal: Journal,
     pub lookups: Lookups,
     pub commands: BTreeMap<u64, oneshot::Sender<Result<Epoch, CommandError>>>,
@@ -67,6 +70,7 @@ enum Next {
     Saved(Saved),
     Ring(RingEvent),
     Kicked(KickDone),
+    Flushed(FlushDone),
     Requests,
     /// A task that this one can't be without has ended.
     Gone,
@@ -91,6 +95,10 @@ impl<W: World> Core<W> {
                 Next::Ring(RingEvent::Message(envelope)) => self.handle(Input::Message(envelope)),
                 Next::Ring(event) => events::log_ring(&event),
                 Next::Kicked(done) => self.kicked(done),
+                Next::Flushed(done) => {
+                    let input = self.flushes.ended(done);
+                    self.handle(input);
+                }
                 Next::Gone => return Ended::Broken,
                 Next::Saved(Saved::JournalBroken) => {
                     self.journal_retry = Some(self.now().plus(JOURNAL_RETRY))
@@ -117,11 +125,18 @@ impl<W: World> Core<W> {
                 None => std::future::pending().await,
             }
         };
+        let (kicked, flushed) = (&mut inlets.kicked, &mut inlets.flushed);
+        let done = async {
+            select! {
+                done = kicked.recv() => done.map_or(Next::Gone, Next::Kicked),
+                done = flushed.recv() => done.map_or(Next::Gone, Next::Flushed),
+            }
+        };
         select! {
             () = due => Next::Due,
             saved = inlets.saved.recv() => saved.map_or(Next::Gone, Next::Saved),
             event = inlets.ring.recv() => event.map_or(Next::Gone, Next::Ring),
-            done = inlets.kicked.recv() => done.map_or(Next::Gone, Next::Kicked),
+            next = done => next,
             _count = inlets.requests.recv_many(requests, REQUESTS_AT_ONCE) => Next::Requests,
         }
     }
@@ -237,6 +252,22 @@ impl<W: World> Core<W> {
             Output::Evict { user, serial, .. } => self.closing.evict(user, serial),
             Output::CloseAll { term } => self.closing.all(term, self.backends()),
             Output::CloseStray { user } => self.closing.stray(user),
+            Output::Flush {
+                user,
+                from,
+                to,
+                to_ip,
+            } => {
+                let backend = self.director.topology().backend(to);
+                let name = backend.and_then(|backend| backend.hostname.as_deref());
+                let order = FlushOrder {
+                    hash: user.key.hash(),
+                    from,
+                    to: to_ip,
+                    to_name: name.map_or_else(|| to_ip.to_string(), str::to_owned),
+                };
+                self.flushes.begin(user, to, order);
+            }
             Output::KickWith(field) => self.closing.kick_with(field),
             Output::HeldListed { of, number, held } => {
                 if let Some(asker) = self.listings.remove(&(of, number)) {

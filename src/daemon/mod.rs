@@ -17,6 +17,7 @@ mod configured;
 mod core;
 mod desk;
 mod events;
+mod flushes;
 mod journal;
 mod lookups;
 mod names;

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::closing::Closing;
 use super::core::{Core, Inlets};
 use super::desk::CoreDesk;
+use super::flushes::Flushes;
 use super::journal::{self, JOURNAL, Journal, Left};
 use super::lookups::Lookups;
 use super::saver::{self, RECORD};
@@ -116,6 +117,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
     };
     tasks.push(world.spawn("journal", journal::write(world.clone(), writer)));
 
+    let (flush_done, flushed) = unbounded_channel();
     let (desk, requests) = CoreDesk::new(settings.format.clone(), ring);
     let knows_users = matches!(settings.kick, Some((crate::dovecot::KickBy::Anvil, _)));
     let mut core = Core {
@@ -124,6 +126,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         desk: desk.clone(),
         saver: records,
         closing: Closing::new(kicks, knows_users),
+        flushes: Flushes::new(world.clone(), settings.flush.clone(), flush_done),
         journal: Journal::new(writings, under_way),
         lookups: Lookups::default(),
         commands: BTreeMap::new(),
@@ -148,6 +151,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         ring: ring_inlet,
         saved,
         kicked,
+        flushed,
     };
     let (end, ended) = oneshot::channel();
     tasks.push(world.spawn("core", async move {

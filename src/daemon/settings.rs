@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::config::MemberSpec;
 use crate::director;
-use crate::dovecot::{KickBy, MarksHash};
+use crate::dovecot::{FlushSettings, KickBy, MarksHash};
 use crate::ring::{RingError, RingSettings};
 use crate::topology::HashFormat;
 use crate::world::{Address, Instant, Listen, StorageError};
@@ -32,6 +32,8 @@ pub struct NodeSettings {
     pub kick: Option<(KickBy, Address)>,
     /// `director_user_kick_delay`.
     pub kick_delay: Duration,
+    /// What is told before a user who was moved is let in again.
+    pub flush: Option<FlushSettings>,
     /// All members with their addresses, for admins' eyes.
     pub members: Arc<[MemberSpec]>,
     /// Told of every lease: whoever closes the sessions when this process can't.

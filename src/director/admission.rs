@@ -53,8 +53,16 @@ impl Queue {
 }
 
 enum Admission {
-    Route { backend: BackendId, serial: u32 },
+    Route {
+        backend: BackendId,
+        serial: u32,
+    },
     Wait,
+    /// The flush hook has to run before.
+    Flush {
+        from: BackendId,
+        to: BackendId,
+    },
     Refuse(RefuseReason),
 }
 
@@ -95,16 +103,19 @@ impl Director {
                 serial,
             }),
             Admission::Refuse(reason) => out.push(Output::Refuse { token, reason }),
-            Admission::Wait => self.enqueue(
-                Waiting {
+            Admission::Wait | Admission::Flush { .. } => {
+                let waiting = Waiting {
                     token,
                     user,
                     name: name.into(),
                     door,
                     since: now,
-                },
-                out,
-            ),
+                };
+                let is_queued = self.enqueue(waiting, out);
+                if let (true, Admission::Flush { from, to }) = (is_queued, admission) {
+                    self.flush(user, from, to, out);
+                }
+            }
         }
     }
 
@@ -155,11 +166,18 @@ impl Director {
                 limit: limits.holds,
             });
         }
+        if self.waits_for_hook(user) {
+            return Admission::Wait;
+        }
+        if let Some(from) = self.moved_from(user, backend, now) {
+            return Admission::Flush { from, to: backend };
+        }
         let serial = self.holds.insert(user, name, backend, u16::from(is_counted), now);
         Admission::Route { backend, serial }
     }
 
-    fn enqueue(&mut self, waiting: Waiting, out: &mut Vec<Output>) {
+    /// False if the login was refused because too many wait.
+    fn enqueue(&mut self, waiting: Waiting, out: &mut Vec<Output>) -> bool {
         let limit = self.settings.limits.waiting_logins;
         if self.queue.len() >= limit {
             let reason = RefuseReason::TooMany {
@@ -170,10 +188,11 @@ impl Director {
                 token: waiting.token,
                 reason,
             });
-            return;
+            return false;
         }
         out.push(Output::Event(Event::Queued { user: waiting.user }));
         self.queue.push(waiting);
+        true
     }
 
     /// Try every waiting login again: a freeze has ended.
@@ -208,6 +227,10 @@ impl Director {
             };
             let output = match admission {
                 Admission::Wait => continue,
+                Admission::Flush { from, to } => {
+                    self.flush(user, from, to, out);
+                    continue;
+                }
                 Admission::Route { backend, serial } => Output::Route {
                     token,
                     user,

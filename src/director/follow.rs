@@ -393,6 +393,9 @@ impl Director {
     ) {
         let is_newer = committed.epoch() > self.epoch() || self.first_start.is_some();
         if is_newer || !self.settings.rules.keep(Rule::NewerTopologyOnly) {
+            if self.first_start.is_none() {
+                self.note_moves(Arc::clone(self.topology()), None, now);
+            }
             self.install(committed, None, now, out);
         } else if committed.epoch() == self.epoch() && committed != self.committed {
             self.note_nonsense(from, out);
@@ -401,6 +404,10 @@ impl Director {
 
     pub(super) fn commit_received(&mut self, value: &Value, now: Instant, out: &mut Vec<Output>) {
         let next = self.committed.next(value, self.settings.rules);
+        if self.settings.limits.flushes > 0 {
+            let moves = self.committed.with(&value.proposal, self.settings.rules).moves;
+            self.note_moves(Arc::clone(self.topology()), Some(moves), now);
+        }
         self.install(next, Some(value.id), now, out);
     }
 

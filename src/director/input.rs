@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::holds::Gathered;
 use crate::agreement::{Boot, Envelope, Record, Rules, Whose};
-use crate::topology::{Change, MemberId, Topology, UserId, UserKey};
+use crate::topology::{BackendId, Change, MemberId, Topology, UserId, UserKey};
 
 /// What to do with users while no majority of voters answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub struct Limits {
     pub changes_per_command: usize,
     /// Moves of users remembered for `history`.
     pub history: usize,
+    /// Flush hooks that run at a time; with 0 there is none.
+    pub flushes: usize,
     /// Bytes of a user's name; more than [`super::NAME_BYTES_MAX`] counts as that.
     pub name_bytes: usize,
 }
@@ -48,6 +50,7 @@ impl Default for Limits {
             command_wait: Duration::from_secs(30),
             changes_per_command: 10_000,
             history: 10_000,
+            flushes: 0,
             name_bytes: 255,
         }
     }
@@ -140,6 +143,13 @@ pub enum Input<'a> {
         user: UserId,
         /// From the demand.
         serial: u32,
+    },
+    /// What an [`super::Output::Flush`] asked for is over, whatever became of it.
+    Flushed {
+        /// Whose.
+        user: UserId,
+        /// From the output.
+        to: BackendId,
     },
     /// All sessions are closed, as an [`super::Output::CloseAll`] demanded.
     AllClosed {

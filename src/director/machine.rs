@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::admission::Queue;
 use super::commands::Commands;
 use super::coordinate::Coordination;
+use super::flushing::Flushing;
 use super::follow::Followed;
 use super::history::History;
 use super::holds::Holds;
@@ -47,6 +48,7 @@ pub struct Director {
     pub(super) holds: Holds,
     pub(super) followed: Followed,
     pub(super) queue: Queue,
+    pub(super) flushing: Flushing,
     pub(super) heard: BTreeMap<MemberId, Heard>,
     pub(super) told: BTreeMap<MemberId, Instant>,
     pub(super) fetched: BTreeMap<MemberId, Instant>,
@@ -85,6 +87,7 @@ impl Director {
             }
             Input::Refresh { user } => self.refresh(user, now, out),
             Input::Evicted { user, serial } => self.evicted(user, serial, now, out),
+            Input::Flushed { user, to } => self.flushed(user, to, now, out),
             Input::AllClosed { term } => self.all_closed(term, now, out),
             Input::Message(envelope) => self.receive(envelope, now, out),
             Input::Saved { number } => self.saved(number, out),

@@ -3,6 +3,7 @@
 mod admission;
 mod commands;
 mod coordinate;
+mod flushing;
 mod follow;
 mod history;
 mod holds;
@@ -18,6 +19,7 @@ mod storage;
 mod tests;
 mod vote;
 
+pub use flushing::FlushedFrom;
 pub use history::{History, Moved};
 pub use holds::{
     Gathered, Hold, Holds, Journalled, NAME_BYTES_MAX, OpenError, Opened, Removed, SESSIONS_MAX,

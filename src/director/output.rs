@@ -1,9 +1,11 @@
 //! What the machine wants done.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::flushing::FlushedFrom;
 use super::input::{CommandId, LoginToken};
 use crate::agreement::{Ballot, Envelope, HeldUsers, PassdbField, Record};
 use crate::topology::{BackendId, ChangeError, Epoch, MemberId, TagId, UserId};
@@ -48,6 +50,17 @@ pub enum Output {
     CloseStray {
         /// Whose.
         user: UserId,
+    },
+    /// Run the flush hook: this user is about to be let in for the first time where a change has moved him.
+    Flush {
+        /// Who.
+        user: UserId,
+        /// Where he was.
+        from: FlushedFrom,
+        /// Where he will be.
+        to: BackendId,
+        /// Its address.
+        to_ip: IpAddr,
     },
     /// Close all sessions whose login was given this field, as far as the doors know. Nothing is to be said of it: their
     /// holds stay.

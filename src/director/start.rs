@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::admission::Queue;
 use super::commands::Commands;
 use super::coordinate::Coordination;
+use super::flushing::Flushing;
 use super::follow::Followed;
 use super::history::History;
 use super::holds::{Gathered, Holds};
@@ -60,6 +61,7 @@ impl Director {
             holds: Holds::default(),
             followed: Followed::default(),
             queue: Queue::default(),
+            flushing: Flushing::default(),
             heard: BTreeMap::new(),
             told: BTreeMap::new(),
             fetched: BTreeMap::new(),

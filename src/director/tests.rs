@@ -1,5 +1,7 @@
 //! A ring in lockstep: no network but a queue, one clock, storage that syncs at once.
 
+mod flushing;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,8 @@ struct Ring {
     wire: VecDeque<(MemberId, Envelope)>,
     cut: Vec<(MemberId, MemberId)>,
     seen: BTreeMap<MemberId, Vec<Output>>,
+    /// What flush hooks were asked for.
+    hooks: BTreeMap<MemberId, Vec<(UserId, FlushedFrom, BackendId)>>,
     boots: u64,
     limits: Limits,
 }
@@ -73,6 +77,7 @@ impl Ring {
             wire: VecDeque::new(),
             cut: Vec::new(),
             seen: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             boots: 0,
             limits: Limits::default(),
         };
@@ -153,6 +158,9 @@ impl Ring {
                 Output::CloseAll { term } => {
                     let term = *term;
                     self.give(who, Input::AllClosed { term });
+                }
+                Output::Flush { user, from, to, .. } => {
+                    self.hooks.entry(who).or_default().push((*user, *from, *to));
                 }
                 _ => {}
             }

@@ -8,6 +8,7 @@
 //! | `door`, `answers`, `broken` | a socket and its connections; the direction that is completed; what ends it |
 //! | `relay`, `authreply`, `notify` | the doors |
 //! | `admin` | the door of `doveadm director` |
+//! | `flush` | the hook for users who were moved |
 //! | `kicks`, `processes` | closing sessions, and knowing when nobody is left who has any |
 //! | `counters` | what doors count, and how often they log |
 //!
@@ -22,6 +23,7 @@ mod counters;
 mod desk;
 mod door;
 mod escape;
+mod flush;
 mod kicks;
 mod notify;
 mod place;
@@ -37,6 +39,7 @@ pub use counters::{Counted, Counters};
 pub use desk::{Answered, Asked, Batch, Desk, LinkRow, Replies};
 pub use door::{CONNECTIONS_MAX, Door};
 pub use escape::{escape, unescape};
+pub use flush::{FlushAnswer, FlushError, FlushOrder, FlushSettings, flush};
 pub use kicks::{
     KICKS_MAX, Kick, KickBy, KickCounters, KickDone, KickSettings, Kicks, TooManyKicks, start_kicks,
 };

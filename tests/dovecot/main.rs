@@ -25,6 +25,7 @@ mod crowd;
 mod cuts;
 mod deaths;
 mod doveadm;
+mod flush_hook;
 mod instance;
 mod logins;
 mod member;

@@ -187,6 +187,7 @@ fn configuration(site: &Path, number: usize) -> String {
 director_mail_servers = \"{backends}\"
 director_user_expire = \"{expire}s\"
 director_user_kick_delay = \"1s\"
+director_flush_socket = \"exec:{site}/flush/hook\"
 lease = \"{lease}s\"
 state_folder = \"{site}/d{number}/state\"
 dovecot_base_dir = \"{site}/p{number}/run\"

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::backend;
 use crate::crowd::Crowd;
+use crate::flush_hook;
 use crate::instance::{Instance, MAIL_UID};
 use crate::member::{self, Member, last_lines};
 use crate::net::{self, BACKENDS, MEMBERS};
@@ -37,6 +38,7 @@ impl Site {
         fs::create_dir(&mail).expect("the folder of the test is writable");
         std::os::unix::fs::chown(&mail, Some(MAIL_UID), Some(MAIL_UID)).expect("root may");
         member::issue_certificates(folder);
+        flush_hook::install(folder);
         let backends: Vec<Instance> = (1..=BACKENDS)
             .map(|number| backend::start(folder, number))
             .collect();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use maildirector::agreement::{Body, Boot, Envelope, Nonce, Whose};
 use maildirector::director::{CommandId, Director, Door, Event, Input, LoginToken, Output};
-use maildirector::topology::{Change, Epoch, MemberId, Topology, UserId};
+use maildirector::topology::{BackendId, Change, Epoch, MemberId, Topology, UserId};
 use maildirector::world::Instant;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -32,6 +32,7 @@ enum Step {
     End(UserId, u32),
     Refresh(UserId),
     Evicted(UserId, u32),
+    Flushed(UserId, u32),
     AllClosed(u32),
     Saved(u64),
     SaveFailed,
@@ -61,6 +62,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (any_user(), 0..4_u32).prop_map(|(user, serial)| Step::End(user, serial)),
         1 => any_user().prop_map(Step::Refresh),
         1 => (any_user(), 0..4_u32).prop_map(|(user, serial)| Step::Evicted(user, serial)),
+        1 => (any_user(), 0..4_u32).prop_map(|(user, backend)| Step::Flushed(user, backend)),
         1 => (0..4_u32).prop_map(Step::AllClosed),
         2 => (0..30_u64).prop_map(Step::Saved),
         1 => Just(Step::SaveFailed),
@@ -132,6 +134,10 @@ impl Observed {
             }),
             Step::End(user, serial) => self.give(Input::SessionEnded { user, serial }),
             Step::Refresh(user) => self.give(Input::Refresh { user }),
+            Step::Flushed(user, backend) => {
+                let to = BackendId::from_index(backend);
+                self.give(Input::Flushed { user, to })
+            }
             Step::Evicted(user, serial) => self.give(Input::Evicted { user, serial }),
             Step::AllClosed(term) => self.give(Input::AllClosed { term }),
             Step::Saved(number) => self.give(Input::Saved { number }),
@@ -166,6 +172,7 @@ impl Observed {
                 user: *user,
                 serial: *serial,
             }),
+            Output::Flush { user, to, .. } => self.give(Input::Flushed { user: *user, to: *to }),
             Output::CloseAll { term } => self.give(Input::AllClosed { term: *term }),
             output => {
                 if let Some(number) = save_number(output) {

@@ -216,6 +216,10 @@ impl Ring {
                     self.give(who, Input::Evicted { user, serial });
                     continue;
                 }
+                Output::Flush { user, to, .. } => {
+                    self.give(who, Input::Flushed { user, to });
+                    continue;
+                }
                 Output::CloseAll { term } => {
                     self.give(who, Input::AllClosed { term });
                     continue;

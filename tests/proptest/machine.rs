@@ -15,6 +15,7 @@ use crate::lockstep::{configured, id, settings, start};
 
 /// Small enough that random inputs reach them.
 pub(crate) const LIMITS: Limits = Limits {
+    flushes: 2,
     waiting_logins: 4,
     login_wait: Duration::from_secs(30),
     holds: 6,

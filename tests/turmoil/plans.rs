@@ -82,6 +82,8 @@ pub fn knobs(dice: &mut Dice) -> Knobs {
         health_ms: 500,
         waiting_logins_max: 1_000,
         holds_max: 1_000,
+        flushes_max: 0,
+        flush_ms: 0,
         commands_max: 50,
         has_markers: false,
         fault_kinds: Vec::new(),

@@ -53,6 +53,8 @@ fn knobs(directors: usize) -> Knobs {
         health_ms: 500,
         waiting_logins_max: 100,
         holds_max: 100,
+        flushes_max: 0,
+        flush_ms: 0,
         commands_max: 10,
         has_markers: false,
         fault_kinds: Vec::new(),

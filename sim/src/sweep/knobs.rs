@@ -26,7 +26,7 @@ const KINDS: &[(&str, u64)] = &[
     ("second-process", 1),
 ];
 
-pub(super) fn draw(stream: &mut Stream) -> Knobs {
+pub(super) fn draw(stream: &mut Stream, of_flushes: &mut Stream) -> Knobs {
     let lease_ms = *stream.pick(&[1_000, 1_000, 1_500, 2_000, 2_000, 3_000, 5_000, 10_000]);
     let drift_ppm = *stream.pick(&[10_000, 10_000, 10_000, 1_000, 50_000]);
     let is_tight = stream.percent(8);
@@ -74,6 +74,8 @@ pub(super) fn draw(stream: &mut Stream) -> Knobs {
         waiting_logins_max,
         holds_max,
         commands_max,
+        flushes_max: *of_flushes.pick(&[0, 0, 0, 0, 0, 1, 3, 50]),
+        flush_ms: *of_flushes.pick(&[1, 20, 300]),
         has_markers: stream.percent(50),
         fault_kinds: kinds(stream),
     }

@@ -10,7 +10,7 @@ use crate::plan::{Ending, FORMAT, Plan};
 pub(crate) fn plan(seed: u64) -> Plan {
     let entropy = Entropy::new(seed);
     let mut stream = entropy.stream(Purpose::Knobs);
-    let knobs = knobs::draw(&mut stream);
+    let knobs = knobs::draw(&mut stream, &mut entropy.stream(Purpose::FlushKnobs));
     let duration_ms = *stream.pick(&[12_000, 20_000, 30_000, 30_000, 40_000]);
     let ending = *stream.pick(&[
         Ending::AllHeal,

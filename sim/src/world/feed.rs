@@ -89,6 +89,7 @@ impl World<'_> {
                 Output::Halt => self.halted(run),
                 // No admin here kicks by what a passdb said, or lists the users of others.
                 Output::KickWith(_) | Output::HeldListed { .. } => {}
+                Output::Flush { user, to, .. } => self.flush_wanted(run, user, to),
             }
         }
     }

@@ -33,6 +33,7 @@ impl World<'_> {
             Happening::CloseAllIsDone { run, term } => self.close_all_is_done(run, term),
             Happening::AllClosedIsSaid { run, term } => self.all_closed_is_said(run, term),
             Happening::StrayIsClosed { member, person } => self.stray_is_closed(member, person),
+            Happening::FlushEnds { run, user, to } => self.flush_ends(run, user, to),
             Happening::LeaseEnds { run, is_over } => self.lease_ends(run, is_over),
             Happening::GuardLooks { member } => self.guard_looks(member),
             Happening::FaultBegins { index } => self.fault_begins(index),

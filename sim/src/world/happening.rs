@@ -1,5 +1,7 @@
 //! Everything that can be due at a point of time, but for the machines' own timers.
 
+use maildirector::topology::{BackendId, UserId};
+
 /// What a storage says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiskAnswer {
@@ -55,6 +57,8 @@ pub(crate) enum Happening {
     AllClosedIsSaid { run: u32, term: u32 },
     /// A door has closed a user whom its director does not know.
     StrayIsClosed { member: u8, person: u32 },
+    /// A flush hook has ended.
+    FlushEnds { run: u32, user: UserId, to: BackendId },
     /// A lease is about to run out, or has just run out.
     LeaseEnds { run: u32, is_over: bool },
     /// The service manager looks whether login processes outlive their director's lease.

@@ -9,7 +9,7 @@ use super::note::Note;
 use super::people::{SECOND_TAG, backend_number};
 use super::scene::{MS, World};
 use crate::arrivals::Arrival;
-use crate::checkers::{Usage, answered_once, within_limits};
+use crate::checkers::{Usage, answered_once, flush_first, within_limits};
 use crate::entropy::{Purpose, below};
 use crate::knobs::Doors;
 use crate::marks::Mark;
@@ -189,6 +189,7 @@ impl World<'_> {
             token: token.0,
         });
         self.route_is_right(run, user, backend);
+        self.check(flush_first(user, self.flushing.contains(&(run, user))));
         let backend_number = self.number_of(run, backend);
         let number = self.doors.next_number();
         let slot = self.doors.open(Session {

@@ -9,6 +9,7 @@ mod configuration;
 mod doors;
 mod faulting;
 mod feed;
+mod flushes;
 mod happen;
 mod happening;
 mod logins;

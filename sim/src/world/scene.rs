@@ -1,11 +1,12 @@
 //! The world itself: everything in it, and the loop that lets one thing happen after the other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use maildirector::agreement::Rules;
 use maildirector::director::{Limits, Output, Policy};
-use maildirector::topology::{Epoch, Topology};
+use maildirector::topology::{Epoch, Topology, UserId};
 use maildirector::world::Instant;
 
 use super::admins::Admins;
@@ -62,6 +63,8 @@ pub(crate) struct World<'p> {
     pub(super) doors: Doors,
     pub(super) people: People,
     pub(super) admins: Admins,
+    /// Users whose flush hook runs, by run.
+    pub(super) flushing: BTreeSet<(u32, UserId)>,
     pub(super) is_backend_dead: Vec<bool>,
     pub(super) is_fault_on: Vec<bool>,
     pub(super) causes: Causes,
@@ -118,6 +121,7 @@ impl<'p> World<'p> {
             doors: Doors::new(people.len(), knobs.members.len()),
             people,
             admins: Admins::new(knobs.backends.len()),
+            flushing: BTreeSet::new(),
             is_backend_dead: vec![false; knobs.backends.len()],
             is_fault_on: vec![false; plan.faults.len()],
             causes: Causes::default(),
@@ -298,6 +302,7 @@ fn limits(knobs: &Knobs) -> Limits {
         command_wait: Duration::from_millis(knobs.command_wait_ms),
         changes_per_command: 100,
         history: 50,
+        flushes: knobs.flushes_max,
         name_bytes: 64,
     }
 }

@@ -81,8 +81,12 @@ fn every_bad_value_has_its_words() {
         ("protocols = \"imap\"", "\"protocols\" is no setting"),
         (
             "director_flush_socket = \"x\"",
-            "\"director_flush_socket\" is no setting \
-             (sessions are closed before a user moves, no script is called; leave it out)",
+            "director_flush_socket: \"x\" has no scheme \
+             (unix:/path/to/socket, tcp:host:port or exec:/path/to/program)",
+        ),
+        (
+            "flush_wait = \"26s\"",
+            "flush_wait: 26s is none, or more than 25s",
         ),
         (
             "director_servers = \"d1,d2\"",

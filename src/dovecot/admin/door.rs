@@ -2,26 +2,26 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tracing::info;
 
-use super::everywhere::{Counted, Counts, Everywhere};
-use super::reply::{line, reply};
+use super::counts::{Counts, LastCount};
+use super::everywhere::Everywhere;
+use super::office::Admin;
+use super::reply::line;
 use super::request::COMMAND_BYTES_MAX;
-use super::{Plan, Request, Site, Who, Whom, plan, rows};
-use crate::agreement::HeldUser;
+use super::{Plan, Request, Who, Whom, rows};
 use crate::config::MemberSpec;
-use crate::director::Director;
 use crate::dovecot::answers::Shared;
 use crate::dovecot::broken::{Broken, write_all};
 use crate::dovecot::door::{Door, StreamOf, open};
 use crate::dovecot::{Counters, Desk};
-use crate::topology::{Change, Topology};
-use crate::world::{Clock, Instant, Listen, Stream, World, deadline};
+use crate::topology::Topology;
+use crate::world::{Clock, Listen, Stream, World, deadline};
 
 /// What both sides say first, but for the minor version.
 const GREETING: &str = "VERSION\tdirector-doveadm\t1\t";
@@ -31,12 +31,6 @@ const GREETING_MAX: Duration = Duration::from_secs(30);
 
 /// How long a client may say nothing between two commands.
 const IDLE_MAX: Duration = Duration::from_secs(600);
-
-/// The director looks things up at once; after so long its process is in a bad way.
-const DESK_SILENCE_MAX: Duration = Duration::from_secs(10);
-
-/// The director answers commands within its own limit of 30 s; this is for one that does not answer at all.
-const COMMAND_MAX: Duration = Duration::from_secs(35);
 
 /// An admin door.
 #[derive(Clone, Debug)]
@@ -66,7 +60,7 @@ pub async fn open_admin<W: World, D: Desk>(world: W, desk: D, settings: AdminSet
         },
         members: settings.members,
         configured: settings.configured,
-        counted: Mutex::new(None),
+        last_count: LastCount::default(),
     });
     let serve = move |client: StreamOf<W>| {
         let admin = admin.clone();
@@ -84,102 +78,6 @@ pub async fn open_admin<W: World, D: Desk>(world: W, desk: D, settings: AdminSet
         }
     };
     open(world, &settings.listen, settings.connections_max, counters, serve).await
-}
-
-pub(super) struct Admin<W, D> {
-    pub(super) shared: Shared<W, D>,
-    members: Arc<[MemberSpec]>,
-    configured: Arc<Topology>,
-    counted: Mutex<Option<Counted>>,
-}
-
-impl<W: World, D: Desk> Admin<W, D> {
-    async fn command(&self, changes: Vec<Change>) -> String {
-        let clock = self.shared.world.clock();
-        let until = clock.now().plus(COMMAND_MAX);
-        let commanded = self.shared.desk.command(changes);
-        match deadline(clock, until, commanded).await {
-            Ok(result) => reply(&result),
-            Err(_) => {
-                let waited = COMMAND_MAX.as_secs();
-                format!("the director did not answer within {waited} s; it may still be carried out\n")
-            }
-        }
-    }
-
-    pub(super) async fn read<A: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Director, Instant) -> A + Send + 'static,
-    ) -> Result<Option<A>, Broken> {
-        let clock = self.shared.world.clock();
-        let until = clock.now().plus(DESK_SILENCE_MAX);
-        let looked = deadline(clock, until, self.shared.desk.read(look)).await;
-        looked.map_err(|_| Broken::DeskSilent {
-            waited: DESK_SILENCE_MAX,
-        })
-    }
-
-    async fn plan(&self, request: &Request, user: Option<Whom>, site: &Site) -> Result<Option<Plan>, Broken> {
-        let (request, site) = (request.clone(), site.clone());
-        self.read(move |director, now| plan(&request, user, director, now, &site))
-            .await
-    }
-
-    pub(super) fn now(&self) -> Instant {
-        self.shared.world.clock().now()
-    }
-
-    /// The backends with the users that all directors hold there; `None` when the director has stopped.
-    async fn hosts(&self) -> Result<Option<Vec<u8>>, Broken> {
-        let looked = self.read(|director, now| {
-            let counts = director.holds().count_by_backend();
-            let own: Counts = counts.map(|(backend, count)| (backend, count.into())).collect();
-            let is_alone = director.directors_heard(now).is_empty();
-            (director.topology().clone(), is_alone.then_some(own))
-        });
-        let Some((topology, own)) = looked.await? else {
-            return Ok(None);
-        };
-        let counts = match own {
-            Some(own) => Some(Arc::new(own)),
-            None => self.counted_everywhere().await?,
-        };
-        Ok(counts.map(|counts| rows::hosts(&topology, &counts)))
-    }
-
-    async fn counted_everywhere(&self) -> Result<Option<Arc<Counts>>, Broken> {
-        let before = self
-            .last_count()
-            .as_ref()
-            .and_then(|counted| counted.at(self.now()));
-        if before.is_some() {
-            return Ok(before);
-        }
-        let counted = Everywhere::count(self).await?;
-        let counts = counted.as_ref().map(|counted| counted.counts.clone());
-        *self.last_count() = counted;
-        Ok(counts)
-    }
-
-    fn last_count(&self) -> MutexGuard<'_, Option<Counted>> {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whom all directors hold of a hash; `None` when the director has stopped.
-    async fn of_hash(&self, hash: u32) -> Result<Option<Vec<HeldUser>>, Broken> {
-        let page = Everywhere::new(self, hash, hash).page().await?;
-        Ok(page.map(|page| page.users))
-    }
-
-    fn site(&self) -> Site {
-        Site {
-            members: self.members.clone(),
-            configured: self.configured.clone(),
-            links: self.shared.desk.links(),
-            unix_now_s: self.shared.world.clock().unix_seconds(),
-            elsewhere: None,
-        }
-    }
 }
 
 struct Conversation<'a, W, D, R, T> {
@@ -238,7 +136,7 @@ where
         };
         let planned = match planned {
             Plan::AskOthers(hash) => {
-                site.elsewhere = self.admin.of_hash(hash).await?;
+                site.elsewhere = Everywhere::of_hash(self.admin, hash).await?;
                 let Some(planned) = self.admin.plan(&request, user, &site).await? else {
                     return Ok(false);
                 };
@@ -248,7 +146,7 @@ where
         };
         let answer = match planned {
             Plan::Say(answer) => answer,
-            Plan::ListHosts => match self.admin.hosts().await? {
+            Plan::ListHosts => match self.hosts().await? {
                 Some(answer) => answer,
                 None => return Ok(false),
             },
@@ -265,6 +163,24 @@ where
             self.log(line, &answer);
         }
         self.say(&answer).await
+    }
+
+    /// The backends with the users that all directors hold there; `None` when the director has stopped.
+    async fn hosts(&mut self) -> Result<Option<Vec<u8>>, Broken> {
+        let looked = self.admin.read(|director, now| {
+            let counts = director.holds().count_by_backend();
+            let own: Counts = counts.map(|(backend, count)| (backend, count.into())).collect();
+            let is_alone = director.directors_heard(now).is_empty();
+            (director.topology().clone(), is_alone.then_some(own))
+        });
+        let Some((topology, own)) = looked.await? else {
+            return Ok(None);
+        };
+        let counts = match own {
+            Some(own) => Some(Arc::new(own)),
+            None => Everywhere::count(self.admin).await?,
+        };
+        Ok(counts.map(|counts| rows::hosts(&topology, &counts)))
     }
 
     async fn list_users(&mut self, backend: Option<IpAddr>) -> Result<bool, Broken> {

@@ -6,35 +6,16 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::door::Admin;
+use super::counts::Counts;
+use super::office::Admin;
 use crate::agreement::{HeldUser, HeldUsers};
 use crate::dovecot::Desk;
 use crate::dovecot::broken::Broken;
-use crate::topology::{BackendId, MemberId, Topology, UserId};
-use crate::world::{Instant, World, deadline};
+use crate::topology::{MemberId, Topology, UserId};
+use crate::world::{World, deadline};
 
 /// How long another director may take for a page; then the list goes on without it.
 const PAGE_MAX: Duration = Duration::from_secs(2);
-
-/// Counting all users takes a while where there are many: so many times as long its result is shown again.
-const SHOWN_AGAIN: u32 = 10;
-
-/// How many users are held on each backend.
-pub(super) type Counts = BTreeMap<BackendId, u64>;
-
-/// Counts that were made before.
-#[derive(Debug)]
-pub(super) struct Counted {
-    pub counts: Arc<Counts>,
-    good_until: Instant,
-}
-
-impl Counted {
-    /// The counts, while they are new enough.
-    pub fn at(&self, now: Instant) -> Option<Arc<Counts>> {
-        (now < self.good_until).then(|| self.counts.clone())
-    }
-}
 
 /// A walk through the users of a stretch of the hash circle.
 pub(super) struct Everywhere<'a, W, D> {
@@ -62,9 +43,13 @@ impl<'a, W: World, D: Desk> Everywhere<'a, W, D> {
         }
     }
 
-    /// How many users are held on each backend, unless the director has stopped.
-    pub async fn count(admin: &'a Admin<W, D>) -> Result<Option<Counted>, Broken> {
+    /// How many users are held on each backend; `None` when the director has stopped.
+    pub async fn count(admin: &'a Admin<W, D>) -> Result<Option<Arc<Counts>>, Broken> {
         let began = admin.now();
+        let before = admin.last_count.at(began);
+        if before.is_some() {
+            return Ok(before);
+        }
         let mut walk = Everywhere::new(admin, 0, u32::MAX);
         let mut counts = Counts::new();
         while walk.has_more() {
@@ -75,11 +60,15 @@ impl<'a, W: World, D: Desk> Everywhere<'a, W, D> {
                 *counts.entry(held.backend).or_default() += 1;
             }
         }
-        let now = admin.now();
-        Ok(Some(Counted {
-            counts: Arc::new(counts),
-            good_until: now.plus(now.since(began) * SHOWN_AGAIN),
-        }))
+        let counts = Arc::new(counts);
+        admin.last_count.keep(&counts, began, admin.now());
+        Ok(Some(counts))
+    }
+
+    /// Who is held of a hash; `None` when the director has stopped.
+    pub async fn of_hash(admin: &'a Admin<W, D>, hash: u32) -> Result<Option<Vec<HeldUser>>, Broken> {
+        let page = Everywhere::new(admin, hash, hash).page().await?;
+        Ok(page.map(|page| page.users))
     }
 
     /// Whether there may be more users.
@@ -163,7 +152,7 @@ fn merged(pages: Vec<HeldUsers>, end: Option<u32>) -> Vec<HeldUser> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::{TagId, UserKey};
+    use crate::topology::{BackendId, TagId, UserKey};
 
     fn held(hash: u32, ends_in_s: u32) -> HeldUser {
         HeldUser {

@@ -5,15 +5,18 @@
 //! | `request` | a line of the protocol to a request |
 //! | `plan` | a request to an answer, or to the changes that the ring must agree on; without sockets or clocks |
 //! | `rows` | the tables of the answers |
-//! | `everywhere` | whom all directors hold, put together |
+//! | `everywhere`, `counts` | whom all directors hold, put together and counted |
+//! | `office` | what all conversations share |
 //! | `reply` | what became of a change, as a line |
 //! | `door` | the socket, and one conversation after the other |
 //!
 //! The words are those of Dovecot's director, so that the `doveadm` binary of 2.3 works unchanged; `docs/DOVEADM.md`
 //! tells where the meaning differs. Whether a change is possible is the ring's decision.
 
+mod counts;
 mod door;
 mod everywhere;
+mod office;
 mod plan;
 mod reply;
 mod request;

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use super::Site;
-use super::everywhere::{Counts, Page};
+use super::counts::Counts;
+use super::everywhere::Page;
 use crate::config::MemberSpec;
 use crate::director::{Director, RingStatus, Standing};
 use crate::dovecot::{LinkRow, escape};

@@ -72,6 +72,7 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::CloseBeforeRenewing => "an isolated director renews before it has closed its sessions",
         Rule::ReplacedRunStops => "a run goes on after another run took its storage",
         Rule::CommandsApplyOnce => "a command that is sent twice is applied twice",
+        Rule::FlushFirst => "a user is let in while the flush hook runs for him",
         Rule::EverybodyIsLookedAt => "a move of everybody of a hash leaves them where they are held",
     }
 }

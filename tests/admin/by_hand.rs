@@ -454,3 +454,23 @@ fn a_director_that_does_not_answer_keeps_no_admin_waiting() {
         assert!(first.unix_seconds() - began < 10);
     });
 }
+
+#[test]
+fn orders_of_a_client_that_leaves_at_once_are_carried_out() {
+    run("leaves", CAPTURED, |lone| async move {
+        lone.serves().await;
+        lone.desk.login("bob", "");
+        // As poolmon takes a dead backend out.
+        let mut poolmon = lone.connect().await;
+        poolmon
+            .say("HOST-DOWN\t10.1.0.3\nUSER-LIST\nHOST-FLUSH\t10.1.0.3\n")
+            .await;
+        drop(poolmon);
+        let mut admin = lone.connect().await;
+        lone.eventually("bob is closed", || lone.desk.kicked().len() == 1)
+            .await;
+        admin.say("HOST-LIST\n").await;
+        let hosts = admin.table().await;
+        assert!(hosts.contains("10.1.0.3\t100\t0\t\tD\t"), "{hosts}");
+    });
+}

@@ -108,11 +108,7 @@ impl Lone {
 
     /// Waits until the director has its lease.
     pub async fn serves(&self) {
-        let end = self.world.clock().now().plus(WAIT_MAX);
-        while !self.desk.is_serving() {
-            assert!(self.world.clock().now() < end, "it never serves");
-            sleep(self.world.clock(), TICK).await;
-        }
+        self.eventually("it serves", || self.desk.is_serving()).await;
     }
 
     /// Connects and exchanges greetings.
@@ -129,6 +125,15 @@ impl Lone {
         Admin {
             world: self.world.clone(),
             socket: socket.expect("somebody listens"),
+        }
+    }
+
+    /// Waits until something is so.
+    pub async fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
+        let end = self.world.clock().now().plus(WAIT_MAX);
+        while !is_so() {
+            assert!(self.world.clock().now() < end, "still not: {what}");
+            sleep(self.world.clock(), TICK).await;
         }
     }
 

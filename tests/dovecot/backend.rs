@@ -9,6 +9,12 @@ use crate::sessions_in_logs::LOGOUT_FORMAT;
 /// Everybody's password.
 pub const PASSWORD: &str = "secret";
 
+/// Where backends serve the doveadm of the proxies.
+pub const DOVEADM_PORT: u16 = 24_245;
+
+/// What it has to say there.
+pub const DOVEADM_PASSWORD: &str = "doveadm-secret";
+
 /// Start the n-th backend. Its login processes serve many clients each, so that hundreds of sessions cost less memory;
 /// a session has a process of its own, as usual.
 pub fn start(site: &Path, number: usize) -> Instance {
@@ -45,6 +51,18 @@ service lmtp {{
   inet_listener lmtp {{
     port = 24
   }}
+}}
+doveadm_password = {DOVEADM_PASSWORD}
+service doveadm {{
+  inet_listener {{
+    port = {DOVEADM_PORT}
+  }}
+}}
+protocol doveadm {{
+  mail_plugins = notify mail_log
+}}
+plugin {{
+  mail_log_events = mailbox_create
 }}
 "
     );

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::site::Site;
-use crate::{changes, checkers, cuts, deaths, flush_hook, logins};
+use crate::{changes, checkers, companions, cuts, deaths, flush_hook, logins, poolmon};
 
 /// What the users rely on; the name says what.
 struct Scenario {
@@ -21,7 +21,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 16] = scenarios![
+const SCENARIOS: [Scenario; 19] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -29,6 +29,9 @@ const SCENARIOS: [Scenario; 16] = scenarios![
     logins::a_login_without_proxy_field_is_untouched,
     changes::a_backend_that_is_down_and_flushed_gives_its_users_away_and_nobody_else_moves,
     changes::a_moved_user_takes_all_sessions_along,
+    companions::one_mail_for_users_of_all_backends_reaches_each_at_his_own,
+    companions::doveadm_on_a_proxy_reaches_each_user_at_his_own_backend,
+    poolmon::poolmon_takes_a_dead_backend_out_and_brings_it_back,
     flush_hook::a_moved_user_comes_in_when_the_flush_hook_has_ended,
     deaths::a_director_killed_and_restarted_within_its_lease_loses_no_session,
     deaths::a_rolling_restart_loses_no_session,

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::backend::PASSWORD;
+use crate::backend::{DOVEADM_PASSWORD, DOVEADM_PORT, PASSWORD};
 use crate::instance::{Instance, MAIL_UID};
 use crate::net::{backend_ip, member_ip, namespace};
 
@@ -50,6 +50,11 @@ passdb {{
   args = proxy=y nopassword=y
 }}
 userdb {{
+  driver = passwd-file
+  args = username_format=%u {at}/users
+  default_fields = uid={MAIL_UID} gid={MAIL_UID} home={at}/mail/%u
+}}
+userdb {{
   driver = static
   args = uid={MAIL_UID} gid={MAIL_UID} home={at}/mail/%u
 }}
@@ -78,6 +83,11 @@ service lmtp {{
   }}
 }}
 protocol lmtp {{
+  auth_socket_path = director-userdb
+}}
+doveadm_port = {DOVEADM_PORT}
+doveadm_password = {DOVEADM_PASSWORD}
+protocol doveadm {{
   auth_socket_path = director-userdb
 }}
 "

@@ -71,6 +71,7 @@ pub async fn open_admin<W: World, D: Desk>(world: W, desk: D, settings: AdminSet
                 admin: &admin,
                 lines: Lines::new(reading),
                 writing,
+                is_gone: false,
                 pid,
             };
             let ended = conversation.run().await;
@@ -84,6 +85,8 @@ struct Conversation<'a, W, D, R, T> {
     admin: &'a Admin<W, D>,
     lines: Lines<R>,
     writing: T,
+    /// The client does not hear us any more.
+    is_gone: bool,
     pid: Option<i32>,
 }
 
@@ -95,9 +98,7 @@ where
     T: AsyncWrite + Unpin,
 {
     async fn run(mut self) -> Result<(), Broken> {
-        if !self.say(format!("{GREETING}0\n").as_bytes()).await? {
-            return Ok(());
-        }
+        self.say(format!("{GREETING}0\n").as_bytes()).await?;
         let stranger = Broken::Stranger { wanted: GREETING };
         match self.next_line(GREETING_MAX).await {
             Some(Next::Line(line)) if is_greeting(&line) => {}
@@ -115,6 +116,8 @@ where
                 None => return Ok(()),
             };
             let goes_on = match Request::parse(&line) {
+                // Whoever left without waiting for answers wants his orders carried out all the same, as poolmon does.
+                Ok(request) if self.is_gone && !request.is_change() => true,
                 Ok(request) => self.serve(request, &line).await?,
                 Err(error) => self.say(line_of(&error).as_bytes()).await?,
             };
@@ -190,8 +193,9 @@ where
             let Some(page) = walk.page().await? else {
                 return Ok(false);
             };
-            if !self.say(&rows::users(&page, unix_now_s, backend)).await? {
-                return Ok(false);
+            self.say(&rows::users(&page, unix_now_s, backend)).await?;
+            if self.is_gone {
+                return Ok(true);
             }
         }
         self.say(b"\n").await
@@ -203,8 +207,13 @@ where
         deadline(clock, until, self.lines.next()).await.ok()
     }
 
+    /// Says it to a client that is still there; true, since what he said before he left is still to be heard.
     async fn say(&mut self, bytes: &[u8]) -> Result<bool, Broken> {
-        write_all(self.admin.shared.world.clock(), "admin", &mut self.writing, bytes).await
+        if !self.is_gone {
+            let clock = self.admin.shared.world.clock();
+            self.is_gone = !write_all(clock, "admin", &mut self.writing, bytes).await?;
+        }
+        Ok(true)
     }
 
     /// Who changed what is worth a line each time.

@@ -1,0 +1,75 @@
+//! What else asks a director where a user is: LMTP for each recipient, and `doveadm` on a proxy's machine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::clients::{deliver, read_imap};
+use crate::doveadm::{computed_places, director};
+use crate::net::{BACKENDS, backend_ip};
+use crate::proxy::fixed_user;
+use crate::site::Site;
+
+/// Somebody for each backend, none of them of the crowd.
+fn one_for_each_backend(prefix: &str) -> Vec<(String, usize)> {
+    let names: Vec<String> = (0..60).map(|number| format!("{prefix}{number}")).collect();
+    let places = computed_places(&names);
+    let at = |backend| places.iter().find(|(_, place)| **place == backend);
+    (1..=BACKENDS)
+        .map(|backend| {
+            let (user, _) = at(backend).expect("sixty users are spread over three backends");
+            (user.clone(), backend)
+        })
+        .collect()
+}
+
+/// The backends in whose logs a line names the user and says this.
+fn backends_that_say(site: &Path, user: &str, what: &str) -> BTreeSet<usize> {
+    let says = |backend: &usize| {
+        let log = fs::read_to_string(site.join(format!("b{backend}/log"))).expect("it writes a log");
+        let is_of_user = |line: &str| line.contains(&format!("({user})")) && line.contains(what);
+        log.lines().any(is_of_user)
+    };
+    (1..=BACKENDS).filter(says).collect()
+}
+
+pub fn one_mail_for_users_of_all_backends_reaches_each_at_his_own(site: &mut Site) {
+    let users = one_for_each_backend("letter");
+    let recipients: Vec<&str> = users.iter().map(|(user, _)| user.as_str()).collect();
+    deliver(2, &recipients.join(","), "one for all");
+    for (user, backend) in &users {
+        assert!(read_imap(3, user).contains("one for all"), "the mail of {user}");
+        let there = backends_that_say(&site.folder, user, "saved mail to INBOX");
+        assert_eq!(there, BTreeSet::from([*backend]), "who delivered to {user}");
+    }
+}
+
+pub fn doveadm_on_a_proxy_reaches_each_user_at_his_own_backend(site: &mut Site) {
+    let users = one_for_each_backend("clerk");
+    for (user, backend) in &users {
+        site.proxy(1)
+            .doveadm(&["mailbox", "create", "-u", user, "Office"]);
+        let listed = site.proxy(2).doveadm(&["mailbox", "list", "-u", user]);
+        assert!(
+            listed.lines().any(|mailbox| mailbox == "Office"),
+            "{user} has {listed}"
+        );
+        let there = backends_that_say(&site.folder, user, "Mailbox created: Office");
+        assert_eq!(there, BTreeSet::from([*backend]), "where {user} was served");
+    }
+    // It counts as a login: a moved user's commands go where he was moved.
+    let (mover, from) = &users[0];
+    let to = from % BACKENDS + 1;
+    director(site.proxy(3), &["move", mover, &backend_ip(to)]);
+    site.proxy(1)
+        .doveadm(&["mailbox", "create", "-u", mover, "Moved"]);
+    let there = backends_that_say(&site.folder, mover, "Mailbox created: Moved");
+    assert_eq!(there, BTreeSet::from([to]));
+
+    // Whoever the proxy's userdb can list; the passdb names their hosts.
+    site.proxy(2).doveadm(&["mailbox", "create", "-A", "Everybody"]);
+    for backend in 1..=BACKENDS {
+        let there = backends_that_say(&site.folder, &fixed_user(backend), "Mailbox created: Everybody");
+        assert_eq!(there, BTreeSet::from([backend]));
+    }
+}

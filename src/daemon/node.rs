@@ -166,7 +166,6 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
     for door in &settings.doors {
         let opened = open_door(&world, &desk, &settings, door, &processes).await;
         doors.push(opened.map_err(|error| socket_error(door.listen(), error))?);
-        info!("listening at {}", door.listen().address);
     }
     Ok(Node {
         desk,

@@ -438,7 +438,7 @@ impl Director {
         self.voter.prune(now);
         self.followed.unbind();
         self.serving.lease.advanced_to(self.epoch());
-        let is_caught_up = decided_by.is_none();
+        let is_caught_up = decided_by.is_none() && !was_fresh;
         out.push(Output::Event(Event::Installed {
             epoch: self.epoch(),
             is_caught_up,

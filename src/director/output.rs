@@ -154,7 +154,7 @@ impl fmt::Display for RefuseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RefuseReason::UnknownTag => write!(f, "no backend has the user's director_tag"),
-            RefuseReason::NoBackend { tag } => write!(f, "no backend of tag {tag} is up and has weight"),
+            RefuseReason::NoBackend { tag } => write!(f, "no backend of {tag} is up and has weight"),
             RefuseReason::Isolated { since } => {
                 write!(
                     f,

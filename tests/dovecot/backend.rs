@@ -12,6 +12,9 @@ pub const PASSWORD: &str = "secret";
 /// Where backends serve the doveadm of the proxies.
 pub const DOVEADM_PORT: u16 = 24_245;
 
+/// Where backends relay what is submitted to them, on their own host. They connect there at each login.
+pub const RELAY_PORT: u16 = 10_025;
+
 /// What it has to say there.
 pub const DOVEADM_PASSWORD: &str = "doveadm-secret";
 
@@ -46,6 +49,13 @@ service pop3-login {{
 }}
 service imap {{
   process_limit = 4096
+}}
+submission_relay_host = 127.0.0.1
+submission_relay_port = {RELAY_PORT}
+service submission-login {{
+  inet_listener submission {{
+    port = 587
+  }}
 }}
 service lmtp {{
   inet_listener lmtp {{

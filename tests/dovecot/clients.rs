@@ -9,6 +9,8 @@ use crate::net::member_ip;
 
 const READ_POP3: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dovecot/read_pop3.py");
 
+const PUT_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dovecot/put_script.py");
+
 /// Deliver a mail by LMTP.
 pub fn deliver(member: usize, user: &str, body: &str) {
     let server = member_ip(member);
@@ -77,6 +79,34 @@ pub fn can_log_in(member: usize, user: &str) -> bool {
 /// The newest mail, by POP3.
 pub fn read_pop3(member: usize, user: &str) -> String {
     must(&["python3", READ_POP3, &member_ip(member), user, PASSWORD])
+}
+
+/// Puts a script on the server by ManageSieve; the names of all scripts there.
+pub fn put_script(member: usize, user: &str, name: &str) -> String {
+    must(&["python3", PUT_SCRIPT, &member_ip(member), user, PASSWORD, name])
+}
+
+/// Logs in to the submission service.
+pub fn log_in_to_submit(member: usize, user: &str) {
+    let server = member_ip(member);
+    let words = [
+        "swaks",
+        "--silent",
+        "2",
+        "--server",
+        &server,
+        "--port",
+        "587",
+        "--auth",
+        "PLAIN",
+        "--auth-user",
+        user,
+        "--auth-password",
+        PASSWORD,
+        "--quit-after",
+        "AUTH",
+    ];
+    must(&words);
 }
 
 /// All mails of INBOX, fetched by mbsync into a folder of its own.

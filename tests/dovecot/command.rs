@@ -19,10 +19,12 @@ pub const NEEDED: [(&str, &str); 9] = [
 ];
 
 /// Parts of Dovecot that are not commands of their own.
-pub const NEEDED_FILES: [(&str, &str); 3] = [
+pub const NEEDED_FILES: [(&str, &str); 5] = [
     ("/usr/lib/dovecot/imap-login", "dovecot-imapd"),
     ("/usr/lib/dovecot/lmtp", "dovecot-lmtpd"),
+    ("/usr/lib/dovecot/managesieve-login", "dovecot-managesieved"),
     ("/usr/lib/dovecot/pop3-login", "dovecot-pop3d"),
+    ("/usr/lib/dovecot/submission-login", "dovecot-submissiond"),
 ];
 
 /// The packages that are missing, sorted, each once.

@@ -1,10 +1,15 @@
-//! What else asks a director where a user is: LMTP for each recipient, and `doveadm` on a proxy's machine.
+//! What else asks a director where a user is: LMTP for each recipient, ManageSieve and Submission for each login, and
+//! `doveadm` on a proxy's machine.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::thread;
 
-use crate::clients::{deliver, read_imap};
+use crate::backend::RELAY_PORT;
+use crate::clients::{deliver, log_in_to_submit, put_script, read_imap};
 use crate::doveadm::{computed_places, director};
 use crate::net::{BACKENDS, backend_ip};
 use crate::proxy::fixed_user;
@@ -23,14 +28,19 @@ fn one_for_each_backend(prefix: &str) -> Vec<(String, usize)> {
         .collect()
 }
 
+/// The backends in whose logs such a line is.
+fn backends_whose_logs(site: &Path, have: impl Fn(&str) -> bool) -> BTreeSet<usize> {
+    let has_one = |backend: &usize| {
+        let log = fs::read_to_string(site.join(format!("b{backend}/log"))).expect("it writes a log");
+        log.lines().any(&have)
+    };
+    (1..=BACKENDS).filter(has_one).collect()
+}
+
 /// The backends in whose logs a line names the user and says this.
 fn backends_that_say(site: &Path, user: &str, what: &str) -> BTreeSet<usize> {
-    let says = |backend: &usize| {
-        let log = fs::read_to_string(site.join(format!("b{backend}/log"))).expect("it writes a log");
-        let is_of_user = |line: &str| line.contains(&format!("({user})")) && line.contains(what);
-        log.lines().any(is_of_user)
-    };
-    (1..=BACKENDS).filter(says).collect()
+    let who = format!("({user})");
+    backends_whose_logs(site, |line| line.contains(&who) && line.contains(what))
 }
 
 pub fn one_mail_for_users_of_all_backends_reaches_each_at_his_own(site: &mut Site) {
@@ -41,6 +51,45 @@ pub fn one_mail_for_users_of_all_backends_reaches_each_at_his_own(site: &mut Sit
         assert!(read_imap(3, user).contains("one for all"), "the mail of {user}");
         let there = backends_that_say(&site.folder, user, "saved mail to INBOX");
         assert_eq!(there, BTreeSet::from([*backend]), "who delivered to {user}");
+    }
+}
+
+/// A mail server to relay to: a submission service connects to it at each login. It ends with the test.
+fn open_relay_server() {
+    let listener = TcpListener::bind(("127.0.0.1", RELAY_PORT)).expect("the port is free");
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            thread::spawn(move || greet(client));
+        }
+    });
+}
+
+/// Greets and says yes to everything; whoever leaves in between is no fault.
+fn greet(mut client: TcpStream) -> io::Result<()> {
+    client.write_all(b"220 relay\r\n")?;
+    for line in BufReader::new(client.try_clone()?).lines() {
+        line?;
+        client.write_all(b"250 yes\r\n")?;
+    }
+    Ok(())
+}
+
+pub fn sieve_and_submission_go_to_each_users_own_backend(site: &mut Site) {
+    open_relay_server();
+    for (user, backend) in &one_for_each_backend("writer") {
+        let scripts = put_script(1, user, "filter");
+        assert!(scripts.contains("\"filter\""), "{user} has {scripts}");
+        assert!(
+            put_script(2, user, "other").contains("\"filter\""),
+            "through another proxy"
+        );
+        log_in_to_submit(3, user);
+        for service in ["managesieve-login", "submission-login"] {
+            let there = backends_whose_logs(&site.folder, |line| {
+                line.contains(&format!("{service}: Info: Login: user=<{user}>"))
+            });
+            assert_eq!(there, BTreeSet::from([*backend]), "{service} of {user}");
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Instance {
         let at = folder.display();
         let common = format!(
             "base_dir = {at}/run\nstate_dir = {at}/state\nlog_path = {at}/log\n\
-             log_timestamp = \"%s.%{{usecs}} \"\nlisten = {listen}\nprotocols = imap pop3 lmtp\nssl = no\n\
+             log_timestamp = \"%s.%{{usecs}} \"\nlisten = {listen}\nprotocols = imap pop3 lmtp sieve submission\nssl = no\n\
              disable_plaintext_auth = no\nfirst_valid_uid = 1\n"
         );
         fs::write(folder.join("dovecot.conf"), common + settings)

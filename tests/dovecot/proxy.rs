@@ -77,6 +77,15 @@ service pop3-login {{
     port = 0
   }}
 }}
+service managesieve-login {{
+  executable = managesieve-login director
+}}
+service submission-login {{
+  executable = submission-login director
+  inet_listener submission {{
+    port = 587
+  }}
+}}
 service lmtp {{
   inet_listener lmtp {{
     port = 24

@@ -31,6 +31,8 @@ pub(super) enum Command {
     Demo(Demo),
     /// Tell which backend users belong to, by the hash that Dovecot's director computes.
     Place(Place),
+    /// Have the member that runs on this machine take over its changed configuration.
+    Reload(Reload),
     /// Run the member that a configuration makes of this machine.
     Run(Run),
     /// Tell how the member that runs on this machine stands.
@@ -75,7 +77,8 @@ const CONFIG_DEFAULT: &str = "/etc/maildirector.toml";
 Example:
   maildirector run -c /etc/maildirector.toml
 
-Log lines go to standard error; RUST_LOG chooses (info unless set). SIGTERM and SIGINT stop it. Exits with 0 when it was
+Log lines go to standard error; RUST_LOG chooses (info unless set). SIGHUP takes over a changed configuration, as
+`maildirector reload` does; SIGTERM and SIGINT stop it. Exits with 0 when it was
 told to stop, 78 when the configuration has faults, 69 when the state folder or a socket does not serve.")]
 pub(super) struct Run {
     /// The configuration.
@@ -85,6 +88,27 @@ pub(super) struct Run {
     /// one. Only for a ring that never started because a voter's disk was lost.
     #[arg(long)]
     pub bootstrap: bool,
+}
+
+/// Options of `reload`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  maildirector reload
+  maildirector reload -c /etc/maildirector.toml && maildirector status
+
+The configuration is taken over wholly or not at all, and no session is closed. Backends that director_mail_servers names
+now are added; those that it named before get no new users. Any other setting needs a restart of the member, and a file
+that changes one is refused. Do it at every director; what another one has done already is passed over.
+
+Exits with 0 when it is taken over, 78 when the file has faults or is refused, 69 when no member runs here.")]
+pub(super) struct Reload {
+    /// The configuration. The member reads the file that it was started with; this one names its state folder.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// The state folder, when it is another than the configuration names.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
 }
 
 /// Options of `status`.

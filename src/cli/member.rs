@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,10 @@ use super::failure::Failure;
 use super::guarded::{GuardSettings, keep_guard};
 use super::read_config::read_config;
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
-use crate::daemon::{Ended, NodeSettings, STATUS_SOCKET, configured, open_status, start, watch_names};
+use crate::daemon::{
+    CONTROL_SOCKET, Ended, NodeSettings, Reloads, STATUS_SOCKET, configured, open_control, open_status,
+    start, watch_configuration,
+};
 use crate::ring::{Security, Tls, TlsFiles};
 use crate::world::{Address, BootClock, Clock, RealWorld, StorageError, Task, World, select, sleep};
 
@@ -41,7 +44,7 @@ pub(super) fn run(arguments: &Run, kind: Kind) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Start(format!("cannot start a runtime: {error}")))?;
-    runtime.block_on(serve(&config, resolved, &me, settings))
+    runtime.block_on(serve(&config, &arguments.config, resolved, &me, settings))
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses, by default everything an operator should see.
@@ -137,6 +140,7 @@ fn security(config: &Config) -> Result<Security, Failure> {
 
 async fn serve(
     config: &Config,
+    file: &Path,
     resolved: Resolved,
     me: &MemberSpec,
     mut settings: NodeSettings,
@@ -159,7 +163,14 @@ async fn serve(
     let _status = open_status(world.clone(), node.desk().clone(), status.clone())
         .await
         .map_err(|error| Failure::Start(format!("cannot listen at {status}: {error}")))?;
-    let _names = watch_names(world.clone(), node.desk().clone(), config.clone(), resolved);
+    let read = reader(file.to_owned());
+    let (reloads, _configuration) =
+        watch_configuration(world.clone(), node.desk().clone(), config.clone(), resolved, read);
+    let control = Address::Unix(config.state_folder.join(CONTROL_SOCKET));
+    let _control = open_control(world.clone(), reloads.clone(), control.clone())
+        .await
+        .map_err(|error| Failure::Start(format!("cannot listen at {control}: {error}")))?;
+    let _hangups = world.spawn("hangups", reload_at_hangups(reloads, &starting)?);
     drop_privileges(config)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(|error| starting(&error))?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(|error| starting(&error))?;
@@ -188,6 +199,38 @@ async fn serve(
             ))
         }
     }
+}
+
+/// Reads the configuration again, and tells in words why there is none.
+fn reader(file: PathBuf) -> impl Fn() -> Result<Config, String> + Send + 'static {
+    move || {
+        read_config(&file).map_err(|failure| match failure {
+            Failure::Faults(faults) => {
+                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                faults.join("\n")
+            }
+            Failure::Input(why) | Failure::Start(why) => why,
+            other => format!("{}: {other:?}", file.display()),
+        })
+    }
+}
+
+/// Every SIGHUP is a reload; what became of it is logged.
+fn reload_at_hangups(
+    reloads: Reloads,
+    starting: &dyn Fn(&dyn std::fmt::Display) -> Failure,
+) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let mut hangups = signal(SignalKind::hangup()).map_err(|error| starting(&error))?;
+    Ok(async move {
+        while hangups.recv().await.is_some() {
+            let answer = reloads.ask().await;
+            if answer.is_done {
+                info!("SIGHUP: the configuration is taken over");
+            } else {
+                warn!("SIGHUP: the configuration is not taken over");
+            }
+        }
+    })
 }
 
 /// The world of this run. The guard of an earlier one looks now and then whether the state folder is free, and has it

@@ -10,6 +10,7 @@ mod guarded;
 mod member;
 mod place;
 mod read_config;
+mod reload;
 mod run;
 mod status;
 

@@ -102,5 +102,25 @@ fn write(report: &MemberReport, output: &mut impl Write) -> std::io::Result<()> 
             backend.ip, backend.tag, backend.vhosts, backend.users, backend.pinned
         )?;
     }
+    if !report.differences.is_empty() {
+        writeln!(output, "\nin force, but not what the configuration says:")?;
+    }
+    for found in &report.differences {
+        let quoted = |text: &str| {
+            if text.is_empty() {
+                "none".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        writeln!(
+            output,
+            "{:<16} {}: {} (configured: {})",
+            found.subject,
+            found.setting,
+            quoted(&found.running),
+            quoted(&found.configured)
+        )?;
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! | [`Config::members`], [`Config::seed`] | [`Resolved`] names | the members with their numbers; the first topology |
 //! | [`Config::me`] | addresses of this machine | which member this process is |
 //! | [`Config::ring_wide`] | the members | what neighbours compare when they meet |
+//! | [`Config::reloaded`] | a changed configuration | what a running member does to follow it |
 //! | [`Config::compared`] | an old and a new answer of the resolver | backends to add, addresses that went |
 //!
 //! Settings with a name of Dovecot's keep its grammar and its defaults, so that they can be copied over. No file is
@@ -27,6 +28,7 @@ mod interval;
 mod listener;
 mod members;
 mod parse;
+mod reloaded;
 mod report;
 mod resolved;
 mod ring_wide;
@@ -49,6 +51,7 @@ pub use interval::{format_interval, parse_interval};
 pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
 pub use members::{MemberRole, MemberSpec};
 pub use parse::{FILE_BYTES_MAX, parse};
+pub use reloaded::{Reload, ReloadError};
 pub use report::FAULTS_MAX;
 pub use resolved::{RESOLVE_EVERY, Resolved};
 pub use ring_wide::RingWide;

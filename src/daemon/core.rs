@@ -169,6 +169,7 @@ impl<W: World> Core<W> {
                 self.handle(Input::Command { id, changes });
             }
             Request::Kick(whose) => self.handle(Input::Kick(whose)),
+            Request::Configured(topology) => self.handle(Input::Configured(topology)),
             Request::ListHeld {
                 of,
                 first,

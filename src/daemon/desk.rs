@@ -11,7 +11,7 @@ use crate::agreement::{HeldUsers, Whose};
 use crate::director::{CommandError, Director};
 use crate::dovecot::{Batch, Desk, LinkRow};
 use crate::ring::Ring;
-use crate::topology::{Change, Epoch, HashFormat, MemberId, UserKey};
+use crate::topology::{Change, Epoch, HashFormat, MemberId, Topology, UserKey};
 use crate::world::Instant;
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ pub(super) enum Request {
         reply: oneshot::Sender<Result<Epoch, CommandError>>,
     },
     Kick(Whose),
+    Configured(Arc<Topology>),
     ListHeld {
         of: MemberId,
         first: u32,
@@ -74,6 +75,11 @@ impl CoreDesk {
     /// Reports of users alive that came faster than they could be noted.
     pub fn refreshes_dropped(&self) -> u64 {
         self.shared.refreshes_dropped.load(Ordering::Relaxed)
+    }
+
+    /// From now on this is what the configuration says.
+    pub fn configured(&self, topology: Arc<Topology>) {
+        self.request(Request::Configured(topology));
     }
 
     pub(super) fn ring(&self) -> Option<&Ring> {

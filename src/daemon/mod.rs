@@ -7,6 +7,7 @@
 //! | `desk` | how doors reach it |
 //! | `closing`, `journal`, `saver`, `places` | what outputs need: kicks, holds on disk, the record, words for backends |
 //! | `names` | the backends' names, resolved again and again |
+//! | `reload`, `control` | a changed configuration taken over; the socket of the command line |
 //! | `status`, `events` | what operators see: a snapshot, and log lines |
 //!
 //! Generic over the world, so that simulated hosts run the very same code. What to do is decided by the machine; how
@@ -14,6 +15,7 @@
 
 mod closing;
 mod configured;
+mod control;
 mod core;
 mod desk;
 mod events;
@@ -23,14 +25,18 @@ mod lookups;
 mod names;
 mod node;
 mod places;
+mod reload;
 mod saver;
 mod settings;
 mod status;
 
 pub use configured::configured;
+pub use control::{CONTROL_SOCKET, ControlAnswer, ControlRequest, open_control};
 pub use desk::CoreDesk;
 pub use journal::{JOURNAL, journalled_keys};
-pub use names::watch_names;
 pub use node::{Node, start};
+pub use reload::{Reloads, watch_configuration};
 pub use settings::{DoorSettings, Ended, LeaseNote, NodeSettings, RingPart, StartError};
-pub use status::{BackendReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look, open_status};
+pub use status::{
+    BackendReport, DifferenceReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look, open_status,
+};

@@ -14,7 +14,7 @@ use std::time::Duration;
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Resolves the backends' names every [`RESOLVE_EVERY`]; `known` is what they were at the start.
-pub fn watch_names<W: World>(world: W, desk: CoreDesk, config: Config, known: Resolved) -> Task {
+pub(super) fn watch_names<W: World>(world: W, desk: CoreDesk, config: Config, known: Resolved) -> Task {
     let watching = world.clone();
     world.spawn("names", async move {
         if config.backend_names().is_empty() {
@@ -43,8 +43,8 @@ pub fn watch_names<W: World>(world: W, desk: CoreDesk, config: Config, known: Re
 }
 
 /// The addresses of every name now; a name that has none keeps those that it had.
-async fn resolve<W: World>(world: &W, config: &Config, known: &Resolved) -> Resolved {
-    let mut resolved = Resolved::default();
+pub(super) async fn resolve<W: World>(world: &W, config: &Config, known: &Resolved) -> Resolved {
+    let mut resolved = known.clone();
     for name in config.backend_names() {
         let until = world.clock().now().plus(ANSWER_MAX);
         let answer = deadline(world.clock(), until, world.network().resolve(name)).await;

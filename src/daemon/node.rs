@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::closing::Closing;
 use super::core::{Core, Inlets};
@@ -287,7 +287,6 @@ async fn open_door<W: World>(
             let settings = AdminSettings {
                 listen: listen.clone(),
                 members: Arc::clone(&settings.members),
-                configured: Arc::clone(&settings.machine.configured),
                 connections_max: ADMINS_MAX,
             };
             open_admin(world, desk, settings).await

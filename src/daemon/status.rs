@@ -10,6 +10,7 @@ use tracing::warn;
 use super::desk::CoreDesk;
 use crate::director::{Director, Standing};
 use crate::dovecot::Desk;
+use crate::topology::Difference;
 use crate::world::{Address, Clock, Instant, Listen, Listener, Network, Task, World, deadline, sleep};
 
 /// The socket's name in the state folder.
@@ -43,6 +44,8 @@ pub struct MemberReport {
     pub backends: Vec<BackendReport>,
     /// The links that stand.
     pub links: Vec<LinkReport>,
+    /// Where what is in force is another than what the configuration says.
+    pub differences: Vec<DifferenceReport>,
 }
 
 /// Another member, seen from here.
@@ -92,6 +95,19 @@ pub struct LinkReport {
     pub state: String,
 }
 
+/// A difference between what is in force and the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceReport {
+    /// Of what: a backend's address, a member, or `ring`.
+    pub subject: String,
+    /// In what: `presence`, `vhosts`, `tag`, `state`, `lease`, `director_user_expire`.
+    pub setting: String,
+    /// What is in force.
+    pub running: String,
+    /// What the configuration says.
+    pub configured: String,
+}
+
 fn report(director: &Director, now: Instant) -> MemberReport {
     let ring = director.ring_status(now);
     let topology = director.topology();
@@ -114,6 +130,7 @@ fn report(director: &Director, now: Instant) -> MemberReport {
         users: status.held,
         pinned: status.pinned,
     });
+    let differences = topology.differences(director.configured()).into_iter();
     let standing = match ring.standing {
         Standing::Leased => "serving",
         Standing::Isolated { .. } => "isolated",
@@ -131,6 +148,18 @@ fn report(director: &Director, now: Instant) -> MemberReport {
         members: members.collect(),
         backends: backends.collect(),
         links: Vec::new(),
+        differences: differences.map(DifferenceReport::from).collect(),
+    }
+}
+
+impl From<Difference> for DifferenceReport {
+    fn from(found: Difference) -> Self {
+        DifferenceReport {
+            subject: found.subject,
+            setting: found.setting.to_owned(),
+            running: found.running,
+            configured: found.configured,
+        }
     }
 }
 

@@ -182,6 +182,9 @@ pub enum Input<'a> {
         /// What would change.
         changes: Vec<Change>,
     },
+    /// The configuration was changed: from now on this is what `configured` shows. The topology in force stays.
+    /// A member that knows none yet keeps what it was started with, for others may have bound themselves to that.
+    Configured(Arc<Topology>),
     /// An admin wants sessions closed at every director that can be reached now.
     Kick(Whose),
     /// An admin wants to know whom another director holds in a stretch of the hash circle.

@@ -94,6 +94,11 @@ impl Director {
             Input::SaveFailed { is_replaced } => self.save_failed(is_replaced, now, out),
             Input::Command { id, changes } => self.command(id, changes, now, out),
             Input::DryRun { id, changes } => self.dry_run(id, changes, now, out),
+            Input::Configured(topology) => {
+                if self.first_start.is_none() {
+                    self.settings.configured = topology;
+                }
+            }
             Input::Kick(whose) => self.kick(whose, out),
             Input::ListHeld {
                 of,
@@ -343,6 +348,11 @@ impl Director {
     /// The table of holds.
     pub fn holds(&self) -> &Holds {
         &self.holds
+    }
+
+    /// The topology of the configuration.
+    pub fn configured(&self) -> &Arc<Topology> {
+        &self.settings.configured
     }
 
     /// This run's name.

@@ -88,7 +88,6 @@ impl Lone {
             let settings = AdminSettings {
                 listen: Listen::unix(&socket, 0o600),
                 members: config.members(&resolved).expect("no names").into(),
-                configured: configured.clone(),
                 connections_max: 10,
             };
             let door = open_admin(world.clone(), desk.clone(), settings)

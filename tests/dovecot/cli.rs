@@ -21,7 +21,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 20] = scenarios![
+const SCENARIOS: [Scenario; 22] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -29,6 +29,8 @@ const SCENARIOS: [Scenario; 20] = scenarios![
     logins::a_login_without_proxy_field_is_untouched,
     changes::a_backend_that_is_down_and_flushed_gives_its_users_away_and_nobody_else_moves,
     changes::a_moved_user_takes_all_sessions_along,
+    changes::a_changed_configuration_is_taken_over_without_closing_a_session,
+    changes::what_was_changed_at_run_time_survives_a_restart_of_the_whole_ring,
     companions::one_mail_for_users_of_all_backends_reaches_each_at_his_own,
     companions::sieve_and_submission_go_to_each_users_own_backend,
     companions::doveadm_on_a_proxy_reaches_each_user_at_his_own_backend,

@@ -146,6 +146,35 @@ impl Member {
         peers
     }
 
+    /// Put its configuration in order anew: this instead of that, wherever it stands.
+    pub fn rewrite(&self, that: &str, this: &str) {
+        let text = fs::read_to_string(&self.config).expect("it was written here");
+        assert!(text.contains(that), "the configuration has {that}");
+        fs::write(&self.config, text.replace(that, this)).expect("the folder of the test is writable");
+    }
+
+    /// `maildirector reload`: its exit code, and what it says.
+    pub fn reload(&self) -> (Option<i32>, String) {
+        let output = run(&["timeout", "60", PROGRAM, "reload", "-c", &self.config]);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// What `maildirector status` tells of differences from the configuration, `SUBJECT SETTING RUNNING`, sorted.
+    pub fn differences(&self) -> Vec<String> {
+        let status = self.status().unwrap_or_default();
+        let rows = status["differences"].as_array().cloned().unwrap_or_default();
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap_or("?").to_owned();
+        let said = |row: &Value| {
+            ["subject", "setting", "running"]
+                .map(|key| text(row, key))
+                .join(" ")
+        };
+        let mut rows: Vec<String> = rows.iter().map(said).collect();
+        rows.sort();
+        rows
+    }
+
     /// The users whom it holds.
     pub fn users(&self) -> u64 {
         self.status().unwrap_or_default()["users"].as_u64().unwrap_or(0)

@@ -64,7 +64,7 @@ fn director_and_site() -> (Director, Site) {
     let configured = Arc::new(Topology::new(seed).expect("a seed makes a topology"));
     let settings = Settings {
         me: MemberId::from_index(1),
-        configured: configured.clone(),
+        configured,
         policy: Policy::Consistent,
         close_bound: std::time::Duration::ZERO,
         limits: Limits::default(),
@@ -83,7 +83,6 @@ fn director_and_site() -> (Director, Site) {
             .members(&Resolved::default())
             .expect("it has no names")
             .into(),
-        configured,
         links: Vec::new(),
         unix_now_s: 1_795_437_764,
         elsewhere: None,

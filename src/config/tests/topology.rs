@@ -1,7 +1,7 @@
 //! The first topology, and what later answers of the resolver change.
 
 use super::{config, lines};
-use crate::config::{NamesCompared, Resolved};
+use crate::config::{NamesCompared, Reload, ReloadError, Resolved};
 use crate::topology::{NewBackend, Topology};
 
 fn resolved(name: &str, ips: &[&str]) -> Resolved {
@@ -87,4 +87,42 @@ fn a_resolver_that_fails_changes_nothing() {
         config.compared(&before, &resolved("mail1", &[])),
         NamesCompared::default()
     );
+}
+
+const RUNNING: &str = "director_mail_servers = \"mail1 10.0.1.1 10.0.1.2@gold\"\nlease = \"20s\"\n";
+
+fn reloaded(new: &str) -> Result<Reload, ReloadError> {
+    let known = resolved("mail1", &["10.0.2.1"]);
+    config(RUNNING).reloaded(&config(new), &known, &known)
+}
+
+#[test]
+fn a_changed_list_of_backends_is_taken_over() {
+    assert_eq!(reloaded(RUNNING), Ok(Reload::default()));
+    let reload = reloaded("director_mail_servers = \"mail1 10.0.1.2@gold 10.0.1.3@gold\"\nlease = \"20s\"\n");
+    let expected = Reload {
+        added: vec![backend("10.0.1.3", "", "gold")],
+        dropped: vec!["10.0.1.1".parse().unwrap()],
+    };
+    assert_eq!(reload, Ok(expected));
+}
+
+#[test]
+fn what_a_running_member_cannot_change_is_refused_and_named() {
+    let error =
+        reloaded("director_mail_servers = \"10.0.1.1\"\nlease = \"21s\"\npartition = \"available\"\n");
+    let said = error.expect_err("it changes the lease").to_string();
+    assert!(
+        said.contains("can't change partition, lease; nothing was taken over"),
+        "{said}"
+    );
+    let error = reloaded("director_mail_servers = \"10.0.1.1 10.0.1.2@lead\"\nlease = \"20s\"\n");
+    let said = error.expect_err("it changes a tag").to_string();
+    assert!(
+        said.contains("10.0.1.2 would change its tag from \"gold\" to \"lead\""),
+        "{said}"
+    );
+    let error = reloaded("director_mail_servers = \"mail1 mail2\"\nlease = \"20s\"\n");
+    let said = error.expect_err("mail2 has no address").to_string();
+    assert!(said.contains("mail2"), "{said}");
 }

@@ -20,7 +20,6 @@ use crate::dovecot::answers::Shared;
 use crate::dovecot::broken::{Broken, write_all};
 use crate::dovecot::door::{Door, StreamOf, open};
 use crate::dovecot::{Counters, Desk};
-use crate::topology::Topology;
 use crate::world::{Clock, Listen, Stream, World, deadline};
 
 /// What both sides say first, but for the minor version.
@@ -39,8 +38,6 @@ pub struct AdminSettings {
     pub listen: Listen,
     /// The members, with their addresses.
     pub members: Arc<[MemberSpec]>,
-    /// The topology of the configuration: what is shown as the initial one, and as removed from it.
-    pub configured: Arc<Topology>,
     /// Connections at a time.
     pub connections_max: usize,
 }
@@ -59,7 +56,6 @@ pub async fn open_admin<W: World, D: Desk>(world: W, desk: D, settings: AdminSet
             door: settings.listen.address.clone(),
         },
         members: settings.members,
-        configured: settings.configured,
         last_count: LastCount::default(),
     });
     let serve = move |client: StreamOf<W>| {

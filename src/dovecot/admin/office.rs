@@ -1,4 +1,4 @@
-//! What all conversations of an admin door share: the desk behind it, how long that may take, and what is configured.
+//! What all conversations of an admin door share: the desk behind it, how long that may take, and the members.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::director::Director;
 use crate::dovecot::Desk;
 use crate::dovecot::answers::Shared;
 use crate::dovecot::broken::Broken;
-use crate::topology::{Change, Topology};
+use crate::topology::Change;
 use crate::world::{Clock, Instant, World, deadline};
 
 /// The director looks things up at once; after so long its process is in a bad way.
@@ -24,7 +24,6 @@ const COMMAND_MAX: Duration = Duration::from_secs(35);
 pub(super) struct Admin<W, D> {
     pub shared: Shared<W, D>,
     pub members: Arc<[MemberSpec]>,
-    pub configured: Arc<Topology>,
     pub last_count: LastCount,
 }
 
@@ -76,7 +75,6 @@ impl<W: World, D: Desk> Admin<W, D> {
     pub fn site(&self) -> Site {
         Site {
             members: self.members.clone(),
-            configured: self.configured.clone(),
             links: self.shared.desk.links(),
             unix_now_s: self.shared.world.clock().unix_seconds(),
             elsewhere: None,

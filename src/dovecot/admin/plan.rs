@@ -17,8 +17,6 @@ use crate::world::Instant;
 pub struct Site {
     /// The members, with their addresses.
     pub members: Arc<[MemberSpec]>,
-    /// The topology of the configuration.
-    pub configured: Arc<Topology>,
     /// The links to the neighbours, now.
     pub links: Vec<LinkRow>,
     /// Seconds since 1970, now.
@@ -81,7 +79,7 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
     let view = View { director, site, now };
     match request {
         Request::HostList => Plan::ListHosts,
-        Request::HostListRemoved => Plan::Say(rows::hosts_removed(director, site)),
+        Request::HostListRemoved => Plan::Say(rows::hosts_removed(director)),
         Request::DirectorList => Plan::Say(rows::directors(director, site, now)),
         Request::UserList { ip } => Plan::ListUsers(*ip),
         Request::HostSet { ip, tag, vhosts } => view.host_set(*ip, tag, *vhosts),
@@ -177,7 +175,7 @@ impl View<'_> {
             .map_or((String::new(), 0), |(ip, expires)| (ip.to_string(), expires));
         let hashed_by =
             |topology| hashed(topology, user.hash(), tag).map_or(String::new(), |ip| ip.to_string());
-        let (hashed, configured) = (hashed_by(topology), hashed_by(&self.site.configured));
+        let (hashed, configured) = (hashed_by(topology), hashed_by(self.director.configured()));
         Plan::Say(format!("{current}\t{expires}\t{hashed}\t{configured}\n").into_bytes())
     }
 

@@ -33,10 +33,10 @@ pub(super) fn hosts(topology: &Topology, counts: &Counts) -> Vec<u8> {
 }
 
 /// The addresses of configured backends that are not there now, and an empty line.
-pub(super) fn hosts_removed(director: &Director, site: &Site) -> Vec<u8> {
+pub(super) fn hosts_removed(director: &Director) -> Vec<u8> {
     let topology = director.topology();
     let mut out = Vec::new();
-    let configured = site.configured.backends();
+    let configured = director.configured().backends();
     for backend in configured.filter(|backend| topology.backend_at(backend.ip).is_none()) {
         put(&mut out, format_args!("{}\n", backend.ip));
     }

@@ -1,0 +1,112 @@
+//! The socket by which commands of this machine ask a running member to do something: one question, one answer, both a
+//! line of JSON.
+
+use std::io;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tracing::warn;
+
+use super::reload::Reloads;
+use crate::world::{Address, Clock, Instant, Listen, Listener, Network, Task, World, deadline, sleep};
+
+/// The socket's name in the state folder.
+pub const CONTROL_SOCKET: &str = "control.sock";
+
+/// The longest question, in bytes.
+const QUESTION_BYTES_MAX: usize = 4_096;
+/// How long whoever asks may take to say what.
+const QUESTION_MAX: Duration = Duration::from_secs(5);
+/// How long whoever asks may take to read the answer.
+const WRITE_MAX: Duration = Duration::from_secs(5);
+
+/// What a member is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlRequest {
+    /// Take over the configuration as its file is now.
+    Reload,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlAnswer {
+    /// Whether it was done, wholly.
+    pub is_done: bool,
+    /// What was done, or why not.
+    pub lines: Vec<String>,
+}
+
+impl ControlAnswer {
+    /// It was not done.
+    pub fn refused(why: impl Into<String>) -> Self {
+        ControlAnswer {
+            is_done: false,
+            lines: vec![why.into()],
+        }
+    }
+}
+
+/// Takes questions, one after the other, until the run is over. Whoever can open the socket is an admin, so only the
+/// process's own user can.
+///
+/// # Errors
+/// The socket can't be opened.
+pub async fn open_control<W: World>(world: W, reloads: Reloads, at: Address) -> io::Result<Task> {
+    let listen = Listen {
+        address: at,
+        mode: 0o600,
+        owner: None,
+        group: None,
+    };
+    let listener = world.network().bind(&listen).await?;
+    let clock = world.clock().clone();
+    Ok(world.spawn("control", async move {
+        loop {
+            let mut stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    let at = &listen.address;
+                    warn!("{at}: cannot accept: {error}; tried again in a second");
+                    sleep(&clock, Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            let until = clock.now().plus(QUESTION_MAX);
+            let answer = match question(&clock, until, &mut stream).await {
+                Ok(ControlRequest::Reload) => reloads.ask().await,
+                Err(why) => ControlAnswer::refused(why),
+            };
+            let bytes = serde_json::to_vec(&answer).unwrap_or_default();
+            let until = clock.now().plus(WRITE_MAX);
+            // Whoever asked may have gone.
+            let _ = deadline(&clock, until, async {
+                stream.write_all(&bytes).await?;
+                stream.shutdown().await
+            })
+            .await;
+        }
+    }))
+}
+
+async fn question<C: Clock>(
+    clock: &C,
+    until: Instant,
+    stream: &mut (impl AsyncRead + Unpin),
+) -> Result<ControlRequest, String> {
+    let mut bytes = Vec::with_capacity(QUESTION_BYTES_MAX);
+    let reading = async {
+        while !bytes.contains(&b'\n') && bytes.len() < QUESTION_BYTES_MAX {
+            if stream.read_buf(&mut bytes).await? == 0 {
+                break;
+            }
+        }
+        Ok::<(), io::Error>(())
+    };
+    match deadline(clock, until, reading).await {
+        Ok(Ok(())) => serde_json::from_slice(&bytes).map_err(|error| format!("this is no question: {error}")),
+        Ok(Err(error)) => Err(format!("the question could not be read: {error}")),
+        Err(_) => Err(format!("no question within {} s", QUESTION_MAX.as_secs())),
+    }
+}

@@ -105,8 +105,7 @@ impl Site {
         );
         login.says(&asked);
         auth.hears(&asked);
-        let ok =
-            format!("OK\t{id}\tuser=bob\tproxy\tlip=10.0.0.1\tlport=143\tpass=s\tdirector_tag=");
+        let ok = format!("OK\t{id}\tuser=bob\tproxy\tlip=10.0.0.1\tlport=143\tpass=s\tdirector_tag=");
         auth.says(&format!("{ok}\n"));
         let answer = login.line();
         let added = answer.strip_prefix(&ok).expect("what the auth server said stays");

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use maildirector::agreement::PassdbField;
+use maildirector::config::{Resolved, parse};
 use maildirector::director::HELD_PER_PAGE;
 use maildirector::dovecot::LinkRow;
-use maildirector::topology::{HashFormat, MemberId, TagId, UserId};
+use maildirector::topology::{HashFormat, MemberId, TagId, Topology, UserId};
 
 use super::lone::{Lone, run, run_ring};
 
@@ -47,7 +48,6 @@ fn captured_session_is_answered_as_by_dovecots_director() {
             ("USER-LOOKUP\tbob", "\t0\t10.1.0.3\t10.1.0.3\n"),
             ("USER-LOOKUP\tbob\tnosuch", "\t0\t\t\n"),
             ("USER-LOOKUP\tbob\ttagx", "\t0\t10.1.0.10\t10.1.0.10\n"),
-            ("USER-LOOKUP\t2677887420", "\t0\t10.1.0.3\t10.1.0.3\n"),
             ("USER-MOVE\tbob\t10.1.0.2", "OK\n"),
             ("HOST-RESET-USERS\t\t10", "OK\n"),
         ] {
@@ -153,9 +153,7 @@ fn a_hash_alone_moves_everybody_of_it() {
     run("hash", CAPTURED, |lone| async move {
         lone.serves().await;
         let mut admin = lone.connect().await;
-        admin
-            .asks(&format!("USER-LOOKUP\t{BOB}"), "\t0\t10.1.0.3\t10.1.0.3\n")
-            .await;
+        admin.asks("USER-LOOKUP\tbob", "\t0\t10.1.0.3\t10.1.0.3\n").await;
         let epoch = lone.desk.epoch();
         for _ in 0..2 {
             admin.asks(&format!("USER-MOVE\t{BOB}\t10.1.0.2"), "OK\n").await;
@@ -202,6 +200,91 @@ fn a_flush_closes_who_is_there_by_a_pin() {
         admin.asks("HOST-FLUSH", "OK\n").await;
         admin.asks("HOST-RESET-USERS\t10.1.0.3", "OK\n").await;
         assert_eq!(lone.desk.kicked().len(), 1, "whoever belongs where he is stays");
+    });
+}
+
+#[test]
+fn a_number_names_the_user_who_is_called_so_before_everybody_of_the_hash() {
+    run("numbers", CAPTURED, |lone| async move {
+        lone.serves().await;
+        // The name of one user is the hash of another.
+        lone.desk.login("bob", "");
+        let number = BOB.to_string();
+        let mut admin = lone.connect().await;
+        admin
+            .say(&format!("USER-LOOKUP\t{number}\nUSER-LIST\t10.9.9.9\n"))
+            .await;
+        let bob = admin.table().await;
+        assert!(
+            bob.starts_with("10.1.0.3\t") && bob.ends_with("\t10.1.0.3\t10.1.0.3\n\n"),
+            "{bob}"
+        );
+        lone.desk.login(&number, "");
+        let his = lone.desk.held_at(&number).expect("he is in").to_string();
+        assert_ne!(his, "10.1.0.3", "else this shows nothing");
+        admin
+            .say(&format!("USER-LOOKUP\t{number}\nUSER-LIST\t10.9.9.9\n"))
+            .await;
+        let own = admin.table().await;
+        assert!(
+            own.starts_with(&format!("{his}\t")) && own.ends_with(&format!("\t{his}\t{his}\n\n")),
+            "{own}"
+        );
+        // Nobody is called so and nobody has such a hash: it is where he would go.
+        let expected = Topology::new(
+            parse(CAPTURED, "t.toml")
+                .unwrap()
+                .seed(&Resolved::default())
+                .unwrap(),
+        )
+        .unwrap();
+        let newcomer = UserId {
+            key: HashFormat::default().key("4711"),
+            tag: TagId::DEFAULT,
+        };
+        let place = expected.backend(expected.hashed(newcomer).unwrap()).unwrap().ip;
+        admin
+            .asks("USER-LOOKUP\t4711", &format!("\t0\t{place}\t{place}\n"))
+            .await;
+    });
+}
+
+#[test]
+fn a_flush_may_move_few_at_a_time() {
+    run("slow_flush", CAPTURED, |lone| async move {
+        lone.serves().await;
+        for number in 0..60 {
+            lone.desk.login(&format!("user{number}"), "");
+        }
+        let mut admin = lone.connect().await;
+        admin.asks("HOST-SET\t10.1.0.3\t0", "OK\n").await;
+        let is_there =
+            |number: &u32| lone.desk.held_at(&format!("user{number}")) == Some([10, 1, 0, 3].into());
+        let there = (0..60).filter(is_there).count();
+        assert!(there > 10, "only {there} of 60 users");
+        let epoch = lone.desk.epoch();
+        admin.asks("HOST-RESET-USERS\t10.1.0.3\t5", "OK\n").await;
+        assert_eq!(lone.desk.kicked().len(), there);
+        assert_eq!((0..60).filter(is_there).count(), 0);
+        let rounds = lone.desk.epoch() - epoch;
+        assert_eq!(
+            rounds,
+            there.div_ceil(5) as u64 + 1,
+            "five in each, and a last look"
+        );
+    });
+}
+
+#[test]
+fn a_port_serves_admins_as_the_socket_does() {
+    run("tcp", CAPTURED, |lone| async move {
+        lone.serves().await;
+        let (mut admin, _door) = lone.connect_by_tcp().await;
+        admin.asks("HOST-DOWN\t10.1.0.2", "OK\n").await;
+        admin.asks("USER-LOOKUP\tbob", "\t0\t10.1.0.3\t10.1.0.3\n").await;
+        let mut local = lone.connect().await;
+        local.say("HOST-LIST\n").await;
+        assert!(local.table().await.contains("10.1.0.2\t100\t0\t\tD\t"));
     });
 }
 

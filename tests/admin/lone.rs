@@ -118,6 +118,27 @@ impl Lone {
         admin
     }
 
+    /// The same at a TCP port, where a second door opens.
+    pub async fn connect_by_tcp(&self) -> (Admin, Door) {
+        let unused = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = unused.expect("loopback has ports");
+        let settings = AdminSettings {
+            listen: Listen::tcp(address),
+            members: Arc::default(),
+            connections_max: 10,
+        };
+        let door = open_admin(self.world.clone(), self.desk.clone(), settings).await;
+        let door = door.expect("the port is free");
+        let socket = self.world.network().connect(&Address::Tcp(address), None).await;
+        let mut admin = Admin {
+            world: self.world.clone(),
+            socket: socket.expect("somebody listens"),
+        };
+        admin.say("VERSION\tdirector-doveadm\t1\t0\n").await;
+        admin.hears("VERSION\tdirector-doveadm\t1\t0\n").await;
+        (admin, door)
+    }
+
     pub async fn connect_silently(&self) -> Admin {
         let address = Address::Unix(self.socket.clone());
         let socket = self.world.network().connect(&address, None).await;

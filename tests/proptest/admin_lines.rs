@@ -112,6 +112,7 @@ proptest! {
             Plan::Say(answer) => prop_assert!(answer.ends_with(b"\n")),
             Plan::Change(changes) => prop_assert!(request.is_change() && !changes.is_empty()),
             Plan::Kick(_) => prop_assert!(request.is_change()),
+            Plan::FlushSlowly { .. } => prop_assert!(false, "nobody is pinned"),
             Plan::ListHosts | Plan::ListUsers(_) => prop_assert!(!request.is_change()),
             Plan::AskOthers(_) => prop_assert!(false, "there are no others"),
         }

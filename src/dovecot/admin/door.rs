@@ -134,8 +134,15 @@ where
             return Ok(false);
         };
         let planned = match planned {
-            Plan::AskOthers(hash) => {
-                site.elsewhere = Everywhere::of_hash(self.admin, hash).await?;
+            Plan::AskOthers(hashes) => {
+                let mut elsewhere = Vec::new();
+                for hash in hashes {
+                    let Some(held) = Everywhere::of_hash(self.admin, hash).await? else {
+                        return Ok(false);
+                    };
+                    elsewhere.extend(held);
+                }
+                site.elsewhere = Some(elsewhere);
                 let Some(planned) = self.admin.plan(&request, user, &site).await? else {
                     return Ok(false);
                 };
@@ -151,6 +158,15 @@ where
             },
             Plan::ListUsers(backend) => return self.list_users(backend).await,
             Plan::Change(changes) => self.admin.command(changes).await.into_bytes(),
+            Plan::FlushSlowly {
+                users,
+                at_a_time,
+                then,
+            } => self
+                .admin
+                .flush_slowly(&users, at_a_time, then)
+                .await?
+                .into_bytes(),
             Plan::Kick(whose) => {
                 desk.kick(whose);
                 b"OK\n".to_vec()

@@ -7,15 +7,21 @@ use super::counts::LastCount;
 use super::reply::reply;
 use super::{Plan, Request, Site, Whom, plan};
 use crate::config::MemberSpec;
-use crate::director::Director;
+use crate::director::{CommandError, Director};
 use crate::dovecot::Desk;
 use crate::dovecot::answers::Shared;
 use crate::dovecot::broken::Broken;
-use crate::topology::Change;
-use crate::world::{Clock, Instant, World, deadline};
+use crate::topology::{Change, ChangeError, Epoch, UserId};
+use crate::world::{Clock, Instant, TimedOut, World, deadline};
 
 /// The director looks things up at once; after so long its process is in a bad way.
 const DESK_SILENCE_MAX: Duration = Duration::from_secs(10);
+
+/// Changes in one command of a slow flush; a director takes no more.
+const CHANGES_MAX: usize = 10_000;
+
+/// How often a part of a slow flush is tried when its users go home meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// The director answers commands within its own limit of 30 s; this is for one that does not answer at all.
 const COMMAND_MAX: Duration = Duration::from_secs(35);
@@ -30,16 +36,46 @@ pub(super) struct Admin<W, D> {
 impl<W: World, D: Desk> Admin<W, D> {
     /// The line that tells what became of these changes.
     pub async fn command(&self, changes: Vec<Change>) -> String {
+        said(&self.decided(changes).await)
+    }
+
+    async fn decided(&self, changes: Vec<Change>) -> Result<Result<Epoch, CommandError>, TimedOut> {
         let clock = self.shared.world.clock();
         let until = clock.now().plus(COMMAND_MAX);
-        let commanded = self.shared.desk.command(changes);
-        match deadline(clock, until, commanded).await {
-            Ok(result) => reply(&result),
-            Err(_) => {
-                let waited = COMMAND_MAX.as_secs();
-                format!("the director did not answer within {waited} s; it may still be carried out\n")
+        deadline(clock, until, self.shared.desk.command(changes)).await
+    }
+
+    /// Has these users moved home, so many at a time, then everything else flushed; the line that tells what became of it.
+    pub async fn flush_slowly(
+        &self,
+        users: &[UserId],
+        at_a_time: usize,
+        then: Change,
+    ) -> Result<String, Broken> {
+        for some in users.chunks(at_a_time.clamp(1, CHANGES_MAX)) {
+            for _ in 0..ATTEMPTS {
+                let some = some.to_vec();
+                // Some may have gone home by themselves meanwhile.
+                let looked = self.read(move |director, _| {
+                    let topology = director.topology();
+                    let mut some = some;
+                    some.retain(|user| topology.own_pin(*user).is_some());
+                    some
+                });
+                let pinned = looked.await?.unwrap_or_default();
+                if pinned.is_empty() {
+                    break;
+                }
+                let unpins = pinned.into_iter().map(|user| Change::Unpin { user });
+                let result = self.decided(unpins.collect()).await;
+                match result {
+                    Ok(Ok(_)) => break,
+                    Ok(Err(CommandError::Refused(ChangeError::NoSuchPin { .. }))) => {}
+                    Ok(Err(_)) | Err(_) => return Ok(said(&result)),
+                }
             }
         }
+        Ok(self.command(vec![then]).await)
     }
 
     /// What is found in the director; `None` when it has stopped.
@@ -78,6 +114,16 @@ impl<W: World, D: Desk> Admin<W, D> {
             links: self.shared.desk.links(),
             unix_now_s: self.shared.world.clock().unix_seconds(),
             elsewhere: None,
+        }
+    }
+}
+
+fn said(result: &Result<Result<Epoch, CommandError>, TimedOut>) -> String {
+    match result {
+        Ok(result) => reply(result),
+        Err(_) => {
+            let waited = COMMAND_MAX.as_secs();
+            format!("the director did not answer within {waited} s; it may still be carried out\n")
         }
     }
 }

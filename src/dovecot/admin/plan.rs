@@ -32,6 +32,9 @@ pub enum Whom {
     Key(UserKey),
     /// By the half of the key that `doveadm` computes.
     Hash(u32),
+    /// By a number: the user of that name if he is held or pinned anywhere, else whoever has that hash and is, else
+    /// again the user of that name.
+    Either(UserKey, u32),
 }
 
 impl Whom {
@@ -40,12 +43,13 @@ impl Whom {
         match who {
             Who::Name(name) => Whom::Key(key(name)),
             Who::Hash(hash) => Whom::Hash(*hash),
+            Who::Number { name, hash } => Whom::Either(key(name), *hash),
         }
     }
 
     fn hash(self) -> u32 {
         match self {
-            Whom::Key(key) => key.hash(),
+            Whom::Key(key) | Whom::Either(key, _) => key.hash(),
             Whom::Hash(hash) => hash,
         }
     }
@@ -64,8 +68,17 @@ pub enum Plan {
     ListHosts,
     /// Say who the users are whom all directors hold, page by page.
     ListUsers(Option<IpAddr>),
-    /// Ask the other directors whom they hold of this hash, and plan again.
-    AskOthers(u32),
+    /// Ask the other directors whom they hold of these hashes, and plan again.
+    AskOthers(Vec<u32>),
+    /// Have these pins end, so many at a time, and then carry out the change.
+    FlushSlowly {
+        /// Whose.
+        users: Vec<UserId>,
+        /// At least 1.
+        at_a_time: usize,
+        /// What is left to do then.
+        then: Change,
+    },
 }
 
 const OK: &[u8] = b"OK\n";
@@ -93,7 +106,7 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
             view.unless(ip, |backend| !backend.is_up, Change::Down { ip, at_unix_s })
         }
         Request::HostRemove { ip } => Plan::Change(vec![Change::RemoveBackend { ip: *ip }]),
-        Request::HostFlush { ip } => Plan::Change(vec![Change::Flush { ip: *ip }]),
+        Request::HostFlush { ip, at_a_time } => view.host_flush(*ip, *at_a_time),
         Request::UserLookup { tag, .. } => view.user_lookup(user, tag),
         Request::UserMove { ip, .. } => view.user_move(user, *ip),
         Request::UserKick { .. } => user_kick(user),
@@ -161,15 +174,27 @@ impl View<'_> {
         };
         let topology = self.topology();
         let tag_id = topology.tag(tag);
-        let held = tag_id.and_then(|tag| self.held_here(user, tag));
+        let (by_name, by_hash) = match user {
+            Whom::Either(key, hash) => (Whom::Key(key), Some(Whom::Hash(hash))),
+            user => (user, None),
+        };
+        let held_here = |user| tag_id.and_then(|tag| self.held_here(user, tag));
+        let held = held_here(by_name);
         if held.is_none()
             && self.site.elsewhere.is_none()
             && !self.director.directors_heard(self.now).is_empty()
         {
-            return Plan::AskOthers(user.hash());
+            let hashes = std::iter::once(by_name).chain(by_hash);
+            return Plan::AskOthers(hashes.map(Whom::hash).collect());
         }
-        let (current, expires) = held
-            .or_else(|| self.known_otherwise(user, tag_id?))
+        let known_otherwise = |user| tag_id.and_then(|tag| self.known_otherwise(user, tag));
+        let mut user = by_name;
+        let known = held.or_else(|| known_otherwise(by_name)).or_else(|| {
+            let known = held_here(by_hash?).or_else(|| known_otherwise(by_hash?))?;
+            user = by_hash?;
+            Some(known)
+        });
+        let (current, expires) = known
             .and_then(|(backend, left_s)| Some((topology.backend(backend)?.ip, left_s)))
             .map(|(ip, left_s)| (ip, self.site.unix_now_s.saturating_add(left_s)))
             .map_or((String::new(), 0), |(ip, expires)| (ip.to_string(), expires));
@@ -192,7 +217,7 @@ impl View<'_> {
         let elsewhere = self.site.elsewhere.as_deref().unwrap_or_default();
         Self::find(elsewhere, user, tag).or_else(|| {
             let backend = match user {
-                Whom::Key(key) => topology.pin(UserId { key, tag }),
+                Whom::Key(key) | Whom::Either(key, _) => topology.pin(UserId { key, tag }),
                 Whom::Hash(hash) => {
                     let mut pins = topology.pins_of(hash);
                     pins.find(|(user, _)| user.tag == tag).map(|(_, backend)| backend)
@@ -204,11 +229,30 @@ impl View<'_> {
 
     fn find(held: &[HeldUser], user: Whom, tag: TagId) -> Option<(BackendId, u64)> {
         let is_him = |found: UserId| match user {
-            Whom::Key(key) => found == UserId { key, tag },
+            Whom::Key(key) | Whom::Either(key, _) => found == UserId { key, tag },
             Whom::Hash(hash) => found.key.hash() == hash && found.tag == tag,
         };
         let found = held.iter().find(|held| is_him(held.user))?;
         Some((found.backend, found.ends_in_s.into()))
+    }
+
+    /// Who is kept out of place is pinned, so the pins that end are the users who move.
+    fn host_flush(&self, ip: Option<IpAddr>, at_a_time: Option<u32>) -> Plan {
+        let then = Change::Flush { ip };
+        let topology = self.topology();
+        let backend = ip.map(|ip| topology.backend_at(ip).map(|backend| backend.id));
+        let is_flushed = |at: BackendId| backend.is_none_or(|backend| backend == Some(at));
+        let moves = |(user, at): &(UserId, BackendId)| is_flushed(*at) && topology.hashed(*user) != Some(*at);
+        let at_a_time = at_a_time.map_or(usize::MAX, |count| count as usize);
+        let users: Vec<UserId> = topology.pins().filter(moves).map(|(user, _)| user).collect();
+        if users.len() <= at_a_time {
+            return Plan::Change(vec![then]);
+        }
+        Plan::FlushSlowly {
+            users,
+            at_a_time,
+            then,
+        }
     }
 
     /// By name it is one user, by hash everybody of it.
@@ -217,7 +261,7 @@ impl View<'_> {
             return Plan::Say(NOT_FOUND.into());
         };
         let key = match user {
-            Whom::Key(key) => key,
+            Whom::Key(key) | Whom::Either(key, _) => key,
             Whom::Hash(hash) => UserKey::everybody_of(hash),
         };
         let moved = UserId {

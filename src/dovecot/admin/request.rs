@@ -59,6 +59,8 @@ pub enum Request {
     HostFlush {
         /// Which; all when there is none.
         ip: Option<IpAddr>,
+        /// How many may move at a time, at least 1; all when nothing is said.
+        at_a_time: Option<u32>,
     },
     /// Where a user is and belongs.
     UserLookup {
@@ -96,8 +98,15 @@ pub enum Request {
 pub enum Who {
     /// By name.
     Name(Box<str>),
-    /// By Dovecot's hash: whatever is a number is taken for that.
+    /// By Dovecot's hash: so `doveadm` names whom it moves.
     Hash(u32),
+    /// By a number that may be a name or a hash.
+    Number {
+        /// As a name.
+        name: Box<str>,
+        /// As a hash.
+        hash: u32,
+    },
 }
 
 /// Why a line is no request. Nothing changed; whoever wrote it is told, and may go on.
@@ -169,10 +178,12 @@ impl Request {
             "HOST-UP" => fields.ip().map(|ip| Request::HostUp { ip }),
             "HOST-DOWN" => fields.ip().map(|ip| Request::HostDown { ip }),
             "HOST-REMOVE" => fields.ip().map(|ip| Request::HostRemove { ip }),
-            "HOST-FLUSH" => fields.maybe_ip().map(|ip| Request::HostFlush { ip }),
+            "HOST-FLUSH" => fields
+                .maybe_ip()
+                .map(|ip| Request::HostFlush { ip, at_a_time: None }),
             "HOST-RESET-USERS" => fields.host_reset_users(),
             "USER-LOOKUP" => Ok(Request::UserLookup {
-                who: who(fields.next().unwrap_or("")),
+                who: looked_up(fields.next().unwrap_or("")),
                 tag: fields.next().unwrap_or("").into(),
             }),
             "USER-LIST" => fields.maybe_ip().map(|ip| Request::UserList { ip }),
@@ -250,7 +261,6 @@ impl<'a, I: Iterator<Item = &'a str>> Fields<I> {
         Ok(Request::HostUpdate { ip, tag, vhosts })
     }
 
-    /// How many moves may go on at a time does not matter here: all users move in one round.
     fn host_reset_users(&mut self) -> Result<Request, RequestError> {
         let ip = self.maybe_ip()?;
         let at_a_time = self
@@ -262,7 +272,11 @@ impl<'a, I: Iterator<Item = &'a str>> Fields<I> {
                 what: "number of moves at a time",
                 text: text.into(),
             }),
-            None | Some((_, Ok(_))) => Ok(Request::HostFlush { ip }),
+            None => Ok(Request::HostFlush { ip, at_a_time: None }),
+            Some((_, Ok(count))) => Ok(Request::HostFlush {
+                ip,
+                at_a_time: Some(count),
+            }),
         }
     }
 
@@ -295,6 +309,12 @@ fn plain_number(text: &str) -> Option<u32> {
 
 fn who(text: &str) -> Who {
     plain_number(text).map_or_else(|| Who::Name(text.into()), Who::Hash)
+}
+
+/// Dovecot takes every number for a hash; there are users whose names are numbers.
+fn looked_up(text: &str) -> Who {
+    let name = text.into();
+    plain_number(text).map_or_else(|| Who::Name(text.into()), |hash| Who::Number { name, hash })
 }
 
 fn not_by_doveadm(name: &'static str) -> RequestError {

@@ -1,6 +1,7 @@
 //! What each fuzz target does with its bytes. The targets only hand them over, so that `tests/corpus.rs` can run
 //! the same bodies without a fuzzer.
 
+pub mod dovecot_conf;
 pub mod dovecot_lines;
 pub mod envelope;
 pub mod hash_format;

@@ -18,6 +18,11 @@ fn hash_format_stands_its_corpus() {
 }
 
 #[test]
+fn dovecot_conf_stands_its_corpus() {
+    stands_its_corpus("dovecot_conf", MUTATIONS, targets::dovecot_conf::run);
+}
+
+#[test]
 fn dovecot_lines_stands_its_corpus() {
     stands_its_corpus("dovecot_lines", MUTATIONS, targets::dovecot_lines::run);
 }

@@ -29,6 +29,8 @@ pub(super) enum Command {
     Check(Check),
     /// Show a ring of three on this machine, under load, while links and directors fail.
     Demo(Demo),
+    /// Make a configuration of a Dovecot director's, or of its running ring.
+    Import(Import),
     /// Tell which backend users belong to, by the hash that Dovecot's director computes.
     Place(Place),
     /// Have the member that runs on this machine take over its changed configuration.
@@ -88,6 +90,45 @@ pub(super) struct Run {
     /// one. Only for a ring that never started because a voter's disk was lost.
     #[arg(long)]
     pub bootstrap: bool,
+}
+
+/// Options of `import`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  maildirector import /etc/dovecot > maildirector.toml
+  doveconf -n | maildirector import - -o maildirector.toml
+  maildirector import /etc/dovecot --from-ring -o maildirector.toml --changes ring.changes
+  maildirector import --apply ring.changes --socket /run/dovecot/director-admin
+
+What can't be carried over is a note, on standard error and at the top of the file. --from-ring asks a running director of
+Dovecot for its backends, their weights and tags, which are down, and where users are who are elsewhere than their hash
+says. Its changes are made at one director of the new ring before users come there: so nobody moves.
+
+Exits with 0 when all is written or made, 1 when a change was refused, 64 when a file can't be read or is there already, 69
+when no director answers, 78 when Dovecot's configuration has faults.")]
+pub(super) struct Import {
+    /// A folder with dovecot.conf, a file of that grammar such as the output of doveconf -n, or - for standard input.
+    #[arg(value_name = "PATH", required_unless_present_any = ["from_ring", "apply"])]
+    pub from: Option<PathBuf>,
+    /// Ask a running director, too; what it says of backends wins.
+    #[arg(long)]
+    pub from_ring: bool,
+    /// The admin socket of the director that is asked, or changed.
+    #[arg(long, value_name = "SOCKET", default_value = "/run/dovecot/director-admin")]
+    pub socket: PathBuf,
+    /// Where the configuration goes; standard output unless given. A file that is there stays.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Where the changes go that make the new ring what the running one is.
+    #[arg(long, value_name = "FILE", requires = "from_ring")]
+    pub changes: Option<PathBuf>,
+    /// Write over files that are there.
+    #[arg(long)]
+    pub force: bool,
+    /// Make the changes of this file at a director of ours.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "from_ring", "output"])]
+    pub apply: Option<PathBuf>,
 }
 
 /// Options of `reload`.

@@ -7,6 +7,7 @@ mod demo;
 mod failure;
 mod guard;
 mod guarded;
+mod import;
 mod member;
 mod place;
 mod read_config;

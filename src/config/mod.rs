@@ -2,6 +2,7 @@
 //!
 //! | step | needs | gives |
 //! |---|---|---|
+//! | [`import`] | what a Dovecot director was configured with | a file for [`parse`], and notes |
 //! | [`parse`] | the text | a [`Config`], or all its [`Fault`]s, each with line, key and hint |
 //! | [`Config::names`] | - | the host names that must be resolved; resolving is left to the caller |
 //! | [`Config::members`], [`Config::seed`] | [`Resolved`] names | the members with their numbers; the first topology |
@@ -24,6 +25,7 @@ mod fault;
 mod flush_hook;
 mod hints;
 mod host;
+mod import;
 mod interval;
 mod listener;
 mod members;
@@ -47,6 +49,9 @@ pub use config::{
 pub use fault::Fault;
 pub use flush_hook::FlushHook;
 pub use host::{Host, ServerSpec, parse_ip};
+pub use import::{
+    DovecotSetting, Imported, Include, Note, RunningError, RunningHost, RunningRing, import, read_dovecot,
+};
 pub use interval::{format_interval, parse_interval};
 pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
 pub use members::{MemberRole, MemberSpec};

@@ -50,7 +50,7 @@ impl Instance {
         };
         eventually(&format!("{at} has started, see its log"), START_MAX, || {
             let started = fs::read_to_string(instance.folder.join("log")).ok()?;
-            started.contains("starting up for").then_some(())
+            started.contains("starting up").then_some(())
         });
         instance
     }

@@ -276,6 +276,28 @@ fn a_flush_may_move_few_at_a_time() {
 }
 
 #[test]
+fn moves_that_are_sent_together_are_decided_together() {
+    run("many_moves", CAPTURED, |lone| async move {
+        lone.serves().await;
+        lone.desk.login("bob", "");
+        let mut admin = lone.connect().await;
+        let epoch = lone.desk.epoch();
+        let moves: String = (1..=3_000)
+            .map(|hash| format!("USER-MOVE\t{hash}\t10.1.0.2\n"))
+            .collect();
+        let lines = format!("USER-MOVE\tbob\t10.9.9.9\n{moves}USER-MOVE\tbob\t10.1.0.1\nHOST-LIST-REMOVED\n");
+        admin.say(&lines).await;
+        admin
+            .hears(&format!("NOTFOUND\n{}\n", "OK\n".repeat(3_001)))
+            .await;
+        assert_eq!(lone.desk.kicked().len(), 1, "bob, who was elsewhere");
+        let rounds = lone.desk.epoch() - epoch;
+        assert!((1..=3).contains(&rounds), "{rounds} rounds for 3,001 moves");
+        admin.asks("USER-LOOKUP\t17", "10.1.0.2\t").await;
+    });
+}
+
+#[test]
 fn a_port_serves_admins_as_the_socket_does() {
     run("tcp", CAPTURED, |lone| async move {
         lone.serves().await;

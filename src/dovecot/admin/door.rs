@@ -28,6 +28,12 @@ const GREETING: &str = "VERSION\tdirector-doveadm\t1\t";
 /// How long a client may take to say so.
 const GREETING_MAX: Duration = Duration::from_secs(30);
 
+/// Moves that are decided together; a director takes no more changes in one command.
+const MOVES_MAX: usize = 10_000;
+
+/// What is read at a time: so many moves fit that were sent without waiting for answers.
+const READ_BYTES: usize = 256 << 10;
+
 /// How long a client may say nothing between two commands.
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
@@ -114,6 +120,7 @@ where
             let goes_on = match Request::parse(&line) {
                 // Whoever left without waiting for answers wants his orders carried out all the same, as poolmon does.
                 Ok(request) if self.is_gone && !request.is_change() => true,
+                Ok(request @ Request::UserMove { .. }) => self.serve_moves(request, line).await?,
                 Ok(request) => self.serve(request, &line).await?,
                 Err(error) => self.say(line_of(&error).as_bytes()).await?,
             };
@@ -178,6 +185,43 @@ where
             self.log(line, &answer);
         }
         self.say(&answer).await
+    }
+
+    /// Answers a move and those that the client has sent behind it without waiting: one round decides them all, or
+    /// each has one of its own when one of them is refused.
+    async fn serve_moves(&mut self, first: Request, line: Vec<u8>) -> Result<bool, Broken> {
+        let mut moves = vec![(first, line)];
+        while moves.len() < MOVES_MAX
+            && let Some(next) = self.lines.next_if(as_move)
+        {
+            moves.push(next);
+        }
+        if let [(request, line)] = &moves[..] {
+            return self.serve(request.clone(), line).await;
+        }
+        let site = self.admin.site();
+        let (mut answers, mut changes) = (Vec::with_capacity(moves.len()), Vec::new());
+        for (request, _) in &moves {
+            let desk = &self.admin.shared.desk;
+            let user = who(request).map(|who| Whom::of(&who, |name| desk.key(name)));
+            match self.admin.plan(request, user, &site).await? {
+                Some(Plan::Say(answer)) => answers.push(Some(answer)),
+                Some(Plan::Change(wanted)) => {
+                    answers.push(None);
+                    changes.push(wanted);
+                }
+                // The director has stopped; a move is nothing else.
+                _ => return Ok(false),
+            }
+        }
+        let mut decided = self.admin.command_all(changes).await.into_iter();
+        let mut said = Vec::new();
+        for ((_, line), answer) in moves.iter().zip(answers) {
+            let answer = answer.or_else(|| decided.next()).unwrap_or_default();
+            self.log(line, &answer);
+            said.extend(answer);
+        }
+        self.say(&said).await
     }
 
     /// The backends with the users that all directors hold there; `None` when the director has stopped.
@@ -246,6 +290,13 @@ fn who(request: &Request) -> Option<Who> {
     }
 }
 
+fn as_move(line: &[u8]) -> Option<(Request, Vec<u8>)> {
+    match Request::parse(line) {
+        Ok(request @ Request::UserMove { .. }) => Some((request, line.to_vec())),
+        _ => None,
+    }
+}
+
 fn line_of(error: &super::RequestError) -> String {
     line(&error.to_string())
 }
@@ -269,33 +320,45 @@ enum Next {
 struct Lines<R> {
     reading: R,
     bytes: Vec<u8>,
+    /// Where in them the next line begins.
+    at: usize,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     fn new(reading: R) -> Self {
         Lines {
             reading,
-            bytes: Vec::with_capacity(COMMAND_BYTES_MAX),
+            bytes: Vec::new(),
+            at: 0,
         }
     }
 
     /// Nothing is lost when the wait for it is given up.
     async fn next(&mut self) -> Next {
         loop {
-            if let Some(end) = memchr(b'\n', &self.bytes).filter(|end| *end <= COMMAND_BYTES_MAX) {
-                let rest = self.bytes.split_off(end + 1);
-                let mut line = std::mem::replace(&mut self.bytes, rest);
-                line.pop();
+            if let Some(line) = self.next_if(|line| Some(line.to_vec())) {
                 return Next::Line(line);
             }
-            if self.bytes.len() > COMMAND_BYTES_MAX {
+            if self.bytes.len() - self.at > COMMAND_BYTES_MAX {
                 return Next::TooLong;
             }
+            self.bytes.drain(..self.at);
+            self.at = 0;
+            self.bytes.reserve(READ_BYTES);
             match self.reading.read_buf(&mut self.bytes).await {
                 Ok(0) => return Next::End(Ok(())),
                 Ok(_) => {}
                 Err(error) => return Next::End(Broken::from_socket(error)),
             }
         }
+    }
+
+    /// The next line, if it is there already and wanted.
+    fn next_if<T>(&mut self, wanted: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let rest = &self.bytes[self.at..];
+        let end = memchr(b'\n', rest).filter(|end| *end <= COMMAND_BYTES_MAX)?;
+        let found = wanted(&rest[..end])?;
+        self.at += end + 1;
+        Some(found)
     }
 }

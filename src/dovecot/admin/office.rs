@@ -39,6 +39,23 @@ impl<W: World, D: Desk> Admin<W, D> {
         said(&self.decided(changes).await)
     }
 
+    /// The lines that tell what became of each of these orders: all are decided together, unless one is refused.
+    pub async fn command_all(&self, orders: Vec<Vec<Change>>) -> Vec<Vec<u8>> {
+        if orders.is_empty() {
+            return Vec::new();
+        }
+        let result = self.decided(orders.concat()).await;
+        if !matches!(result, Ok(Err(CommandError::Refused(_)))) {
+            let answer = said(&result).into_bytes();
+            return vec![answer; orders.len()];
+        }
+        let mut answers = Vec::with_capacity(orders.len());
+        for order in orders {
+            answers.push(self.command(order).await.into_bytes());
+        }
+        answers
+    }
+
     async fn decided(&self, changes: Vec<Change>) -> Result<Result<Epoch, CommandError>, TimedOut> {
         let clock = self.shared.world.clock();
         let until = clock.now().plus(COMMAND_MAX);

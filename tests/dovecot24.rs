@@ -59,13 +59,20 @@ impl Site {
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        Site {
+        let site = Site {
             base,
             auth,
             userdb,
             anvil,
             director,
+        };
+        // Its doors are open before it has a lease; who asks then is told to come back.
+        let until = Instant::now() + WAIT_MAX;
+        while !site.admin("DIRECTOR-LIST\n").contains("ring synced") {
+            assert!(Instant::now() < until, "it never serves");
+            std::thread::sleep(Duration::from_millis(10));
         }
+        site
     }
 
     /// A client of one of the director's sockets, when that is there.

@@ -19,7 +19,7 @@ const EMPTIED: &str = "10.1.0.1";
 /// Where users are moved.
 const TARGETS: [&str; 2] = ["10.1.0.2", "10.1.0.3"];
 const MOVES: u32 = 10_000;
-/// Moves and kicks that wait for each answer.
+/// Moves that wait for each answer.
 const ONE_BY_ONE: u32 = 500;
 /// How long a flush by default is watched when it does not end.
 const WATCH: Duration = Duration::from_secs(20);
@@ -48,11 +48,11 @@ pub fn serve_ipc(path: &Path) {
 pub fn report(subject: &Subject, admin: &Path, flushes: &[Option<u32>]) {
     Client::connect(&subject.socket).run(IN_FLIGHT, |done, _| done >= WARM_UP);
     let mut admin = Admin::connect(admin);
+    kicks(subject.name, &mut admin);
+    moves(subject.name, &mut admin);
     for at_a_time in flushes {
         empty(subject.name, &mut admin, *at_a_time);
     }
-    moves(subject.name, &mut admin);
-    kicks(subject.name, &mut admin);
 }
 
 #[expect(
@@ -133,18 +133,16 @@ fn moves(name: &str, admin: &mut Admin) {
 )]
 fn kicks(name: &str, admin: &mut Admin) {
     let started = Instant::now();
-    let lines: String = (0..MOVES)
-        .map(|user| format!("USER-KICK\tu{user}@example.com\n"))
-        .collect();
-    admin.say_beside(lines);
-    for _ in 0..MOVES {
-        assert_eq!(admin.line(), "OK\n");
+    let mut kicked = 0;
+    while kicked < MOVES && started.elapsed() < WATCH / 4 {
+        admin.must(&format!("USER-KICK\tu{kicked}@example.com"));
+        kicked += 1;
     }
     let passed = started.elapsed();
     println!(
-        "{name:<24} {MOVES} kicks: {:.2} s, {:.0} kicks/s",
+        "{name:<24} {kicked} kicks one by one: {:.2} s, {:.0} kicks/s",
         passed.as_secs_f64(),
-        f64::from(MOVES) / passed.as_secs_f64()
+        f64::from(kicked) / passed.as_secs_f64()
     );
 }
 

@@ -4,7 +4,8 @@
 //! Dovecot's own director is installed it is measured in the same run, by the same client, and the ratio is printed.
 //! Then the director that holds all users is killed and started again: how long until it serves?
 //!
-//! `cargo bench --bench lookups`, or only the last part: `cargo bench --bench lookups -- restart`
+//! `cargo bench --bench lookups`, or only the last part: `cargo bench --bench lookups -- restart`, or what admins do:
+//! `cargo bench --bench lookups -- flush`
 
 #![expect(
     clippy::disallowed_methods,
@@ -13,6 +14,7 @@
 
 mod client;
 mod dovecot;
+mod flush;
 mod ours;
 mod process;
 mod restart;
@@ -55,6 +57,9 @@ fn main() {
         restart::report(scratch.path(), &mut subject);
         return;
     }
+    if std::env::args().any(|argument| argument == "flush") {
+        return report_flushes(scratch.path());
+    }
     let mut all = Vec::new();
     for start in [
         ours::start as fn(&Path) -> Result<Subject, String>,
@@ -81,6 +86,20 @@ fn main() {
             ours.per_second / theirs.per_second,
             ours.own_us / theirs.own_us
         );
+    }
+}
+
+fn report_flushes(scratch: &Path) {
+    let ours = ours::start_with(scratch, "ipc").expect("a ring of maildirectors");
+    flush::report(&ours, &scratch.join("ours1/base/director-admin"), &[None]);
+    drop(ours);
+    match dovecot::start(scratch) {
+        Ok(theirs) => flush::report(
+            &theirs,
+            &scratch.join("theirs1/base/director-admin"),
+            &[None, Some(10_000)],
+        ),
+        Err(why) => println!("not measured: {why}"),
     }
 }
 

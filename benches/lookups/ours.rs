@@ -30,16 +30,24 @@ fn status(state: &Path) -> String {
 }
 
 pub fn start(scratch: &Path) -> Result<Subject, String> {
+    start_with(scratch, "none")
+}
+
+/// The same with sessions that are closed so.
+pub fn start_with(scratch: &Path, kick: &str) -> Result<Subject, String> {
     let mut processes = Vec::new();
     for member in 1..=3 {
         let home = scratch.join(format!("ours{member}"));
         fs::create_dir_all(home.join("base/login")).map_err(|error| error.to_string())?;
         stub_auth::serve(&home.join("base/auth-login"));
+        if kick == "ipc" {
+            super::flush::serve_ipc(&home.join("base/ipc"));
+        }
         let config = home.join("maildirector.toml");
         let text = format!(
             "director_servers = \"127.0.41.1 127.0.41.2 127.0.41.3\"\n\
              director_mail_servers = \"10.1.0.1-10.1.0.10\"\n\
-             state_folder = \"{home}/state\"\ndovecot_base_dir = \"{home}/base\"\nkick = \"none\"\n\
+             state_folder = \"{home}/state\"\ndovecot_base_dir = \"{home}/base\"\nkick = \"{kick}\"\n\
              [ring]\nlisten = \"127.0.41.{member}:9871\"\ninsecure = true\n",
             home = home.display()
         );

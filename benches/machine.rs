@@ -12,7 +12,8 @@ use maildirector::director::{
     CommandId, Director, Door, Gathered, Input, Limits, LoginToken, Output, Policy, Settings, Start,
 };
 use maildirector::topology::{
-    Change, HashFormat, Incarnation, Member, MemberId, NewBackend, Topology, TopologySeed, UserKey,
+    Change, HashFormat, HealthPolicy, Incarnation, Member, MemberId, NewBackend, Topology, TopologySeed,
+    UserKey,
 };
 use maildirector::world::Instant;
 
@@ -39,6 +40,7 @@ fn serving() -> (Director, Instant) {
         }],
         backends: (1..=19).map(backend).collect(),
         timing: TIMING_DEFAULT,
+        health: HealthPolicy::default(),
         hash_format: "%Lu".to_owned(),
     };
     let settings = Settings {

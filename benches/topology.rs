@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use maildirector::topology::{
-    BackendId, Change, Draft, HashFormat, Incarnation, Member, MemberId, NewBackend, TagId, Timing, Topology,
-    TopologySeed, UserId, UserKey, touched,
+    BackendId, Change, Draft, HashFormat, HealthPolicy, Incarnation, Member, MemberId, NewBackend, TagId,
+    Timing, Topology, TopologySeed, UserId, UserKey, touched,
 };
 
 const BACKENDS: u32 = 1_000;
@@ -132,6 +132,7 @@ fn seed() -> TopologySeed {
             drift_ppm: 10_000,
             user_expire: Duration::from_secs(900),
         },
+        health: HealthPolicy::default(),
         hash_format: "%Lu".into(),
     }
 }

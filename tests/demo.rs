@@ -22,8 +22,11 @@ fn a_short_demo_splits_nobody_and_leaves_nothing_behind() {
     for words in [
         "director 3 is cut off from both others",
         "director 2 is killed",
+        "backend 1 hangs: it accepts and stays silent",
+        "probes: backend 1 is out of service",
+        "probes: backend 1 is back in service",
         "Summary after 15 s",
-        "1 cables cut, 1 directors isolated, 1 directors killed",
+        "1 backends fallen silent, 2 backends taken down, 1 cables cut, 1 directors isolated, 1 directors killed",
         "splits        0\n",
     ] {
         assert!(said.contains(words), "it never said {words:?}:\n{said}");

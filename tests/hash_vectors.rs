@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use maildirector::topology::{
-    Change, Draft, HashFormat, Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed,
-    UserId,
+    Change, Draft, HashFormat, HealthPolicy, Incarnation, Member, MemberId, NewBackend, Timing, Topology,
+    TopologySeed, UserId,
 };
 use serde_json::Value;
 
@@ -158,6 +158,7 @@ fn topology(hosts: &Value) -> Topology {
             drift_ppm: 10_000,
             user_expire: Duration::from_secs(900),
         },
+        health: HealthPolicy::default(),
         hash_format: "%Lu".into(),
     })
     .expect("a topology");

@@ -7,4 +7,5 @@ pub mod envelope;
 pub mod hash_format;
 pub mod machine;
 pub mod plan;
+pub mod probe_lines;
 mod ring;

@@ -13,7 +13,8 @@ use maildirector::director::{
     CommandId, Director, Door, Gathered, Input, Limits, LoginToken, Output, Policy, Settings, Start,
 };
 use maildirector::topology::{
-    BackendId, Change, HashFormat, Incarnation, Member, MemberId, NewBackend, Topology, TopologySeed, UserId,
+    BackendId, Change, HashFormat, HealthPolicy, Incarnation, Member, MemberId, NewBackend, Topology,
+    TopologySeed, UserId,
 };
 use maildirector::world::Instant;
 
@@ -106,6 +107,7 @@ impl Ring {
             members: (0..MEMBERS).map(member).collect(),
             backends: (1..=3).map(backend).collect(),
             timing: TIMING_DEFAULT,
+            health: HealthPolicy::default(),
             hash_format: "%Lu".to_owned(),
         };
         let mut ring = Ring {

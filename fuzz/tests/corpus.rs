@@ -47,6 +47,11 @@ fn envelope_stands_what_a_ring_says_today() {
 }
 
 #[test]
+fn probe_lines_stands_its_corpus() {
+    stands_its_corpus("probe_lines", MUTATIONS, targets::probe_lines::run);
+}
+
+#[test]
 fn plan_stands_its_corpus() {
     stands_its_corpus("plan", MUTATIONS_OF_PLANS, targets::plan::run);
 }

@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Work,
     Flush,
     FlushKnobs,
+    HealthKnobs,
+    Probe,
 }
 
 /// The source of all randomness of one run.

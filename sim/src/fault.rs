@@ -150,6 +150,11 @@ pub enum FaultKind {
         /// One turn of both.
         period_ms: u64,
     },
+    /// The machine reaches no backend: its probes all fail. Nothing else of it does.
+    Cable {
+        /// Whose.
+        member: usize,
+    },
     /// A second process is started while the first lives on. It takes the storage and waits until the first has surely
     /// seen that; the first is stopped at the end if it still runs.
     SecondProcess {
@@ -209,6 +214,7 @@ impl FaultKind {
             | FaultKind::SlowEvict { member, .. }
             | FaultKind::SlowDisk { member, .. }
             | FaultKind::BrokenDisk { member }
+            | FaultKind::Cable { member }
             | FaultKind::SecondProcess { member } => *member < members,
             FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
                 *backend < knobs.backends.len()
@@ -237,6 +243,7 @@ impl FaultKind {
             FaultKind::BrokenDisk { .. } => "broken-disk",
             FaultKind::BackendDown { .. } => "backend-down",
             FaultKind::BackendFlap { .. } => "backend-flap",
+            FaultKind::Cable { .. } => "cable",
             FaultKind::SecondProcess { .. } => "second-process",
         }
     }

@@ -53,6 +53,16 @@ pub struct Knobs {
     /// The most time that a flush hook takes.
     #[serde(default)]
     pub flush_ms: u64,
+    /// Mean time between two looks of a director at a backend; 0: directors do not probe, and an admin's health check says
+    /// what is down.
+    #[serde(default)]
+    pub probe_ms: u64,
+    /// The brake, of a thousand.
+    #[serde(default)]
+    pub failed_max_permille: u32,
+    /// How long users are left on a failed backend.
+    #[serde(default)]
+    pub evict_after_ms: u64,
     /// Every command sets a mark in the topology by which it is recognised later; `user_expire` is used for that.
     pub has_markers: bool,
     /// Which kinds of faults this seed was allowed to use (names as in the plan); says nothing to the run itself.

@@ -95,6 +95,11 @@ pub enum Invariant {
     AnsweredOnce,
     LoginWait,
     FlushFirst,
+    HealthAgreed,
+    BrakeHolds,
+    HumanDownStays,
+    FailedIsLeft,
+    DeadBackendOut,
     Commands,
     HoldsEnd,
     PinsEnd,
@@ -129,6 +134,11 @@ impl Invariant {
         Invariant::AnsweredOnce,
         Invariant::LoginWait,
         Invariant::FlushFirst,
+        Invariant::HealthAgreed,
+        Invariant::BrakeHolds,
+        Invariant::HumanDownStays,
+        Invariant::FailedIsLeft,
+        Invariant::DeadBackendOut,
         Invariant::Commands,
         Invariant::HoldsEnd,
         Invariant::PinsEnd,
@@ -152,6 +162,11 @@ impl Invariant {
             Invariant::AnsweredOnce => "answered-once",
             Invariant::LoginWait => "login-wait",
             Invariant::FlushFirst => "flush-first",
+            Invariant::HealthAgreed => "health-agreed",
+            Invariant::BrakeHolds => "brake-holds",
+            Invariant::HumanDownStays => "human-down-stays",
+            Invariant::FailedIsLeft => "failed-is-left",
+            Invariant::DeadBackendOut => "dead-backend-out",
             Invariant::Commands => "commands",
             Invariant::HoldsEnd => "holds-end",
             Invariant::PinsEnd => "pins-end",
@@ -192,6 +207,15 @@ impl Invariant {
             }
             Invariant::AnsweredOnce => "every login is answered exactly once, unless its director dies first",
             Invariant::FlushFirst => "nobody is let in while the flush hook runs for him",
+            Invariant::HealthAgreed => {
+                "probes take a backend out, or back, only when most directors under a lease find so"
+            }
+            Invariant::BrakeHolds => {
+                "probes never take out more of a tag's backends than the brake allows, nor the last one"
+            }
+            Invariant::HumanDownStays => "probes never undo an operator's down",
+            Invariant::FailedIsLeft => "the users of a backend that probes take out are moved with it",
+            Invariant::DeadBackendOut => "a dead backend is out of service within a stated bound",
             Invariant::LoginWait => "no login waits longer than the limit",
             Invariant::Commands => {
                 "an admin's command is applied once, or refused, or answered as unknown, within the limit"
@@ -217,9 +241,11 @@ impl Invariant {
     /// How bad it is when it breaks.
     pub const fn class(self) -> Class {
         match self {
-            Invariant::Liveness | Invariant::LoginWait | Invariant::HoldsEnd | Invariant::PinsEnd => {
-                Class::Liveness
-            }
+            Invariant::Liveness
+            | Invariant::DeadBackendOut
+            | Invariant::LoginWait
+            | Invariant::HoldsEnd
+            | Invariant::PinsEnd => Class::Liveness,
             Invariant::NoPanic => Class::Crash,
             _ => Class::Safety,
         }

@@ -119,6 +119,7 @@ mod tests {
                 tag: "".into(),
             }],
             timing: TIMING_DEFAULT,
+            health: crate::topology::HealthPolicy::default(),
             hash_format: "%u".to_owned(),
         };
         Topology::new(seed).expect("a plain configuration")

@@ -162,7 +162,7 @@ impl Lease {
 mod tests {
     use super::*;
     use crate::agreement::timing::TIMING_DEFAULT;
-    use crate::topology::{Incarnation, Member, NewBackend, TopologySeed};
+    use crate::topology::{HealthPolicy, Incarnation, Member, NewBackend, TopologySeed};
 
     const NOW: Instant = Instant::from_nanos(1_000_000_000_000);
     const SECOND: Duration = Duration::from_secs(1);
@@ -184,6 +184,7 @@ mod tests {
             members: (1..=3).map(member).collect(),
             backends: vec![backend],
             timing: TIMING_DEFAULT,
+            health: HealthPolicy::default(),
             hash_format: "%u".to_owned(),
         };
         Arc::new(Topology::new(seed).expect("a plain configuration"))

@@ -57,6 +57,8 @@ pub struct Renew {
     pub is_leased: bool,
     /// Whether it keeps users waiting for a round that it has not heard of for the round bound.
     pub is_stuck: bool,
+    /// The backends that its own probes find failing; nothing when it does not probe.
+    pub failing: Option<Box<[BackendId]>>,
 }
 
 /// What a member without a seat says until it has one.

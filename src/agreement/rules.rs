@@ -96,6 +96,18 @@ pub enum Rule {
     EverybodyIsLookedAt,
     /// Nobody is let in while the flush hook runs for him.
     FlushFirst,
+    /// A backend is failed by a majority of the directors under a lease: one with a broken cable takes nothing down.
+    HealthNeedsMajority,
+    /// What a director without a lease found last is not counted: it may be cut off from the backends, too.
+    OpinionsAreOfLeased,
+    /// A failed backend comes back when a majority finds it working: one that still answers somebody would go in and out.
+    RecoveryNeedsMajority,
+    /// Of the backends of a tag, probes fail no more than the brake allows.
+    BrakeHolds,
+    /// Probes do not undo an operator's `down`.
+    HumanDownStays,
+    /// The users of a failed backend are moved.
+    FailedIsEvicted,
 }
 
 impl Rule {
@@ -144,6 +156,12 @@ impl Rule {
         Rule::CommandsApplyOnce,
         Rule::EverybodyIsLookedAt,
         Rule::FlushFirst,
+        Rule::HealthNeedsMajority,
+        Rule::OpinionsAreOfLeased,
+        Rule::RecoveryNeedsMajority,
+        Rule::BrakeHolds,
+        Rule::HumanDownStays,
+        Rule::FailedIsEvicted,
     ];
 }
 

@@ -54,6 +54,7 @@ impl Proposal {
             .iter()
             .flat_map(|r| &r.commands)
             .flatten()
+            .chain(&self.upkeep)
             .any(Change::is_urgent)
     }
 
@@ -129,10 +130,11 @@ impl Committed {
     #[cfg(feature = "planted-bugs")]
     pub fn draft(&self, rules: Rules) -> Draft {
         let draft = Draft::of(&self.topology);
-        if rules.keep(Rule::OneVoterPerRound) {
-            draft
-        } else {
-            draft.allowing_many_voters()
+        match () {
+            () if !rules.keep(Rule::OneVoterPerRound) => draft.allowing_many_voters(),
+            () if !rules.keep(Rule::BrakeHolds) => draft.without_brake(),
+            () if !rules.keep(Rule::HumanDownStays) => draft.recovering_downs(),
+            () => draft,
         }
     }
 

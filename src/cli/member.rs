@@ -20,6 +20,7 @@ use crate::daemon::{
     CONTROL_SOCKET, Ended, NodeSettings, Reloads, STATUS_SOCKET, configured, open_control, open_status,
     start, watch_configuration,
 };
+use crate::health::ProberSettings;
 use crate::ring::{Security, Tls, TlsFiles};
 use crate::world::{Address, BootClock, Clock, RealWorld, StorageError, Task, World, select, sleep};
 
@@ -106,6 +107,10 @@ fn prepare(
     let security = security(config)?;
     let mut settings = configured(config, resolved, me.id, security, is_running).map_err(Failure::faults)?;
     settings.is_bootstrap = arguments.bootstrap;
+    if me.role == MemberRole::Director {
+        let probes = ProberSettings::load(&config.health);
+        settings.probes = probes.map_err(|error| Failure::Start(format!("{}: {error}", config.file)))?;
+    }
     Ok((me, settings))
 }
 

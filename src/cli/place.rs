@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::arguments::Place;
 use super::failure::Failure;
 use crate::agreement::timing::TIMING_DEFAULT;
-use crate::topology::{HashFormat, Incarnation, Member, MemberId, Topology, TopologySeed, UserId};
+use crate::topology::{
+    HashFormat, HealthPolicy, Incarnation, Member, MemberId, Topology, TopologySeed, UserId,
+};
 
 /// The longest name that is taken from standard input, in bytes; a file that is no list of names is not read whole.
 const NAME_BYTES_MAX: usize = 4096;
@@ -83,6 +85,7 @@ fn topology(place: &Place) -> Result<Topology, Failure> {
         members: vec![member],
         backends: place.backends.clone(),
         timing: TIMING_DEFAULT,
+        health: HealthPolicy::default(),
         hash_format: place.hash_format.clone(),
     };
     Topology::new(seed).map_err(|error| Failure::Input(error.to_string()))

@@ -95,7 +95,11 @@ fn write(report: &MemberReport, output: &mut impl Write) -> std::io::Result<()> 
         "\nbackend          tag       vhosts  state  users here  pinned"
     )?;
     for backend in &report.backends {
-        let state = if backend.is_up { "up" } else { "down" };
+        let state = match (backend.is_up, backend.is_failed) {
+            (false, _) => "down",
+            (true, true) => "failed",
+            (true, false) => "up",
+        };
         writeln!(
             output,
             "{:<16} {:<9} {:<7} {state:<6} {:<11} {}",

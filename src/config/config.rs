@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::flush_hook::FlushHook;
-use super::{BackendSpec, Fault, Listener, ServerSpec};
+use super::{BackendSpec, Fault, HealthSpec, Listener, ServerSpec};
 use crate::topology::{HashFormat, MemberId};
 
 use super::complaint::Complaint;
@@ -109,6 +109,8 @@ pub struct Config {
     pub group: Option<Box<str>>,
     /// This member's end of the ring.
     pub ring: RingSettings,
+    /// How backends are probed, and what follows.
+    pub health: HealthSpec,
     /// The doors; no two at one place.
     pub listeners: Vec<Listener>,
 }

@@ -23,6 +23,7 @@ mod complaint;
 mod config;
 mod fault;
 mod flush_hook;
+mod health_spec;
 mod hints;
 mod host;
 mod import;
@@ -48,6 +49,11 @@ pub use config::{
 };
 pub use fault::Fault;
 pub use flush_hook::FlushHook;
+pub use health_spec::{
+    AccountSpec, CHECKS_MAX, CheckSpec, CheckTls, FALL_DEFAULT, HealthSpec, PROBE_INTERVAL_DEFAULT,
+    PROBE_INTERVAL_MAX, PROBE_INTERVAL_MIN, PROBE_TIMEOUT_DEFAULT, PROBE_TIMEOUT_MAX, Protocol, RISE_DEFAULT,
+    THRESHOLD_MAX,
+};
 pub use host::{Host, ServerSpec, parse_ip};
 pub use import::{
     DovecotSetting, Imported, Include, Note, RunningError, RunningHost, RunningRing, import, read_dovecot,

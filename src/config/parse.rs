@@ -1,9 +1,12 @@
 //! From the text of a file to a [`Config`]: every table and key is read, and every fault is kept.
 
+mod health;
 mod listeners;
 mod member_list;
 mod ring;
 
+#[cfg(test)]
+pub(super) use health::{CHECK_KEYS, HEALTH_KEYS};
 #[cfg(test)]
 pub(super) use listeners::LISTENER_KEYS;
 #[cfg(test)]
@@ -32,7 +35,7 @@ use crate::topology::{ChangeError, HashFormat, LEASE_MAX, LEASE_MIN, USER_EXPIRE
 /// The largest configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
-pub(super) const TOP_KEYS: [&str; 20] = [
+pub(super) const TOP_KEYS: [&str; 21] = [
     "cluster",
     "director_flush_socket",
     "director_mail_servers",
@@ -43,6 +46,7 @@ pub(super) const TOP_KEYS: [&str; 20] = [
     "dovecot_base_dir",
     "flush_wait",
     "group",
+    "health",
     "kick",
     "lease",
     "listener",
@@ -163,6 +167,7 @@ fn read(top: &Section<'_>, file: &str, report: &mut Report) -> Config {
             .parsed(report, "group", "\"dovecot\"", account)
             .map(|name| name.value),
         ring: ring::read(top, report),
+        health: health::read(top, report),
         listeners,
     }
 }

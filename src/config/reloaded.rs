@@ -139,6 +139,7 @@ impl Config {
             user,
             group,
             ring,
+            health,
             listeners,
         } = self;
         let differs = [
@@ -164,6 +165,7 @@ impl Config {
             ("user", *user != new.user),
             ("group", *group != new.group),
             ("ring", *ring != new.ring),
+            ("health", *health != new.health),
             ("listener", *listeners != new.listeners),
         ];
         let differs = differs.into_iter();

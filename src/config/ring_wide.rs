@@ -38,6 +38,14 @@ impl Config {
             must("director_user_expire", format_interval(self.user_expire)),
             must("master_user_separator", separator.unwrap_or_default()),
             must("lease", format_interval(self.lease)),
+            must(
+                "health.failed_max_percent",
+                percent(self.health.policy.failed_max_per_mille),
+            ),
+            must(
+                "health.evict_after",
+                format_interval(self.health.policy.evict_after),
+            ),
             must("partition", self.partition.name().to_owned()),
             RingWide {
                 name: "director_mail_servers".to_owned(),
@@ -51,6 +59,10 @@ impl Config {
         }));
         all
     }
+}
+
+fn percent(per_mille: u32) -> String {
+    (per_mille / 10).to_string()
 }
 
 fn bounded(value: String) -> String {

@@ -122,6 +122,21 @@ impl<'a> Section<'a> {
         None
     }
 
+    /// The whole number at `key`, within both limits.
+    pub fn number(&self, report: &mut Report, key: &'static str, min: u32, max: u32) -> Option<Written<u32>> {
+        let written = self.value(report, key)?;
+        let number = match written.value {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        if let Some(number) = number.filter(|number| (min..=max).contains(number)) {
+            return Some(written.map(|_| number));
+        }
+        let message = format!("is not a whole number from {min} to {max}, without quotes");
+        self.complain(report, written.line, key, Complaint::new(message));
+        None
+    }
+
     /// Report every key that the table may not have.
     pub fn report_unknown(&self, report: &mut Report) {
         for (key, _) in self.table {

@@ -83,6 +83,7 @@ impl Config {
                 drift_ppm: DRIFT_PPM,
                 user_expire: self.user_expire,
             },
+            health: self.health.policy,
             hash_format: self.username_hash.as_str().to_owned(),
         };
         match Topology::new(seed.clone()) {

@@ -82,6 +82,7 @@ pub fn configured(
         }),
         members: members.into(),
         guard: None,
+        probes: None,
         doors,
         is_running,
     })

@@ -170,6 +170,11 @@ impl<W: World> Core<W> {
             }
             Request::Kick(whose) => self.handle(Input::Kick(whose)),
             Request::Configured(topology) => self.handle(Input::Configured(topology)),
+            Request::Probed(failing) => {
+                let at_unix_s = self.world.clock().unix_seconds();
+                let failing = &failing;
+                self.handle(Input::Probed { failing, at_unix_s });
+            }
             Request::ListHeld {
                 of,
                 first,

@@ -1,6 +1,7 @@
 //! The desk where doors ask, and the channel from there to the one task that owns the machine.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -31,6 +32,7 @@ pub(super) enum Request {
     },
     Kick(Whose),
     Configured(Arc<Topology>),
+    Probed(Vec<IpAddr>),
     ListHeld {
         of: MemberId,
         first: u32,
@@ -80,6 +82,11 @@ impl CoreDesk {
     /// From now on this is what the configuration says.
     pub fn configured(&self, topology: Arc<Topology>) {
         self.request(Request::Configured(topology));
+    }
+
+    /// These backends fail and all others work, as this director's own probes find.
+    pub(super) fn probed(&self, failing: Vec<IpAddr>) {
+        self.request(Request::Probed(failing));
     }
 
     pub(super) fn ring(&self) -> Option<&Ring> {

@@ -55,6 +55,10 @@ pub(super) fn log(event: &Event) {
             user.key.hash()
         ),
         Event::Nonsense { from } => warn!("{from} sent a message that makes no sense; dropped"),
+        Event::FailingKept { ip, why } => warn!(
+            "a majority of the directors finds backend {ip} failing, and it stays in service: {why}; look at the \
+             backends, then `doveadm director down {ip}` if it is to go all the same"
+        ),
         other => debug!("{other:?}"),
     }
 }

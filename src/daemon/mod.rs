@@ -8,6 +8,7 @@
 //! | `closing`, `journal`, `saver`, `places` | what outputs need: kicks, holds on disk, the record, words for backends |
 //! | `names` | the backends' names, resolved again and again |
 //! | `reload`, `control` | a changed configuration taken over; the socket of the command line |
+//! | `probes` | what is probed, and what was found |
 //! | `status`, `events` | what operators see: a snapshot, and log lines |
 //!
 //! Generic over the world, so that simulated hosts run the very same code. What to do is decided by the machine; how
@@ -25,6 +26,7 @@ mod lookups;
 mod names;
 mod node;
 mod places;
+mod probes;
 mod reload;
 mod saver;
 mod settings;

@@ -25,6 +25,7 @@ use crate::dovecot::{
     Processes, RelaySettings, Rule, WaitLimits, open_authreply, open_notify_fifo, open_notify_socket,
     open_relay, start_kicks,
 };
+use crate::health;
 use crate::ring::{self, decode_record};
 use crate::world::{Address, Clock, Listen, Network, Storage, Task, World};
 
@@ -162,6 +163,9 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         let _ = end.send(how);
     }));
 
+    if let Some(probes) = settings.probes.clone() {
+        tasks.push(world.spawn("prober", health::run(world.clone(), probes, desk.clone())));
+    }
     let mut doors = Vec::new();
     for door in &settings.doors {
         let opened = open_door(&world, &desk, &settings, door, &processes).await;

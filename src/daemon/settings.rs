@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::config::MemberSpec;
 use crate::director;
 use crate::dovecot::{FlushSettings, KickBy, MarksHash};
+use crate::health::ProberSettings;
 use crate::ring::{RingError, RingSettings};
 use crate::topology::HashFormat;
 use crate::world::{Address, Instant, Listen, StorageError};
@@ -38,6 +39,8 @@ pub struct NodeSettings {
     pub members: Arc<[MemberSpec]>,
     /// Told of every lease: whoever closes the sessions when this process can't.
     pub guard: Option<UnboundedSender<LeaseNote>>,
+    /// What each backend is asked, again and again.
+    pub probes: Option<ProberSettings>,
     /// The doors.
     pub doors: Vec<DoorSettings>,
     /// Whether there is a process with this number.

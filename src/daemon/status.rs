@@ -76,8 +76,10 @@ pub struct BackendReport {
     pub tag: String,
     /// Its weight.
     pub vhosts: u32,
-    /// Whether it is up.
+    /// Whether an admin has it up.
     pub is_up: bool,
+    /// Whether the directors' probes have taken it out of service.
+    pub is_failed: bool,
     /// Users held there by this director.
     pub users: u32,
     /// Users pinned there.
@@ -127,6 +129,7 @@ fn report(director: &Director, now: Instant) -> MemberReport {
         tag: topology.tag_name(status.backend.tag).unwrap_or("").to_owned(),
         vhosts: status.backend.vhosts,
         is_up: status.backend.is_up,
+        is_failed: status.backend.is_failed,
         users: status.held,
         pinned: status.pinned,
     });

@@ -53,6 +53,8 @@ struct Wanted {
     is_takeover: bool,
     reseat: Option<Change>,
     is_pins_due: bool,
+    /// What probes find.
+    health: Vec<Change>,
 }
 
 impl Coordination {
@@ -137,19 +139,22 @@ impl Director {
         }
     }
 
-    fn wanted(&mut self, now: Instant) -> Option<Wanted> {
+    fn wanted(&mut self, now: Instant, out: &mut Vec<Output>) -> Option<Wanted> {
         let is_stuck =
             |id: &MemberId| self.heard.get(id).is_some_and(|h| h.is_stuck) && self.is_heard(*id, now);
         let is_takeover = self.followed.is_stuck(now, self.timing()) || self.heard.keys().any(is_stuck);
         let reseat = self.reseat(now);
         let is_pins_due = self.are_pins_due(now);
         let requests: Vec<Request> = self.coordination.requests.values().cloned().collect();
-        let is_wanted = is_takeover || reseat.is_some() || is_pins_due || !requests.is_empty();
+        let health = self.health_changes(now, out);
+        let is_wanted =
+            !health.is_empty() || is_takeover || reseat.is_some() || is_pins_due || !requests.is_empty();
         is_wanted.then_some(Wanted {
             requests,
             is_takeover,
             reseat,
             is_pins_due,
+            health,
         })
     }
 
@@ -195,14 +200,14 @@ impl Director {
     }
 
     fn consider_round(&mut self, now: Instant, out: &mut Vec<Output>) {
-        let Some(wanted) = self.wanted(now) else {
+        let Some(wanted) = self.wanted(now, out) else {
             self.coordination.survey = None;
             self.coordination.again_at = None;
             return;
         };
         let proposal = Proposal {
             requests: wanted.requests.clone(),
-            upkeep: Vec::new(),
+            upkeep: wanted.health.clone(),
         };
         // Users who wait already, or whose backend is gone, gain nothing from waiting for a quiet moment.
         if (wanted.is_takeover || proposal.is_urgent()) && self.coordination.survey.is_none() {
@@ -212,7 +217,7 @@ impl Director {
         if self.coordination.survey.is_none() {
             self.start_survey(now, out);
         } else if self.is_survey_done(&wanted, proposal.is_urgent(), now) {
-            let upkeep = self.upkeep(&wanted, now);
+            let upkeep = [self.upkeep(&wanted, now), wanted.health.clone()].concat();
             self.coordination.survey = None;
             if proposal.is_empty() && upkeep.is_empty() && !wanted.is_takeover {
                 self.coordination.again_at = None;

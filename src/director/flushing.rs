@@ -111,7 +111,7 @@ impl Director {
             user,
             from: FlushedFrom {
                 ip,
-                is_up: now_there.is_some_and(|backend| backend.is_up),
+                is_up: now_there.is_some_and(|backend| backend.is_working()),
                 vhosts: now_there.map_or(0, |backend| backend.vhosts),
             },
             to,

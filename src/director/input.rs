@@ -1,5 +1,6 @@
 //! What the machine is told.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -181,6 +182,14 @@ pub enum Input<'a> {
         id: CommandId,
         /// What would change.
         changes: Vec<Change>,
+    },
+    /// The probes of this director find these backends failing and all others working. Not to be said before each has been
+    /// probed often enough to know.
+    Probed {
+        /// Their addresses.
+        failing: &'a [IpAddr],
+        /// Seconds since 1970, now.
+        at_unix_s: u64,
     },
     /// The configuration was changed: from now on this is what `configured` shows. The topology in force stays.
     /// A member that knows none yet keeps what it was started with, for others may have bound themselves to that.

@@ -9,6 +9,7 @@ use super::commands::Commands;
 use super::coordinate::Coordination;
 use super::flushing::Flushing;
 use super::follow::Followed;
+use super::health::Health;
 use super::history::History;
 use super::holds::Holds;
 use super::input::{Input, Settings};
@@ -19,7 +20,7 @@ use crate::agreement::{
     Body, Boot, Committed, Envelope, FirstStart, Jitter, Rule, Voter,
     timing::{heard_bound, resend_every},
 };
-use crate::topology::{Epoch, Incarnation, MemberId, Timing, Topology, UserId};
+use crate::topology::{BackendId, Epoch, Incarnation, MemberId, Timing, Topology, UserId};
 use crate::world::Instant;
 
 /// The last sign of life of a director.
@@ -29,6 +30,7 @@ pub(super) struct Heard {
     pub at: Instant,
     pub is_leased: bool,
     pub is_stuck: bool,
+    pub failing: Option<Box<[BackendId]>>,
 }
 
 /// One member of the ring: a director, a witness, or a member that is still to become one.
@@ -54,6 +56,7 @@ pub struct Director {
     pub(super) fetched: BTreeMap<MemberId, Instant>,
     pub(super) coordination: Coordination,
     pub(super) commands: Commands,
+    pub(super) health: Health,
     pub(super) history: History,
     pub(super) jitter: Jitter,
     pub(super) to_self: VecDeque<Envelope>,
@@ -99,6 +102,7 @@ impl Director {
                     self.settings.configured = topology;
                 }
             }
+            Input::Probed { failing, at_unix_s } => self.probed(failing, at_unix_s, now, out),
             Input::Kick(whose) => self.kick(whose, out),
             Input::ListHeld {
                 of,

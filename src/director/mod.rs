@@ -5,6 +5,7 @@ mod commands;
 mod coordinate;
 mod flushing;
 mod follow;
+mod health;
 mod history;
 mod holds;
 mod input;

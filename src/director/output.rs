@@ -298,6 +298,13 @@ pub enum Event {
         /// How many pins went with it.
         pins: usize,
     },
+    /// Most directors find a backend failing, and it stays in service.
+    FailingKept {
+        /// Which.
+        ip: IpAddr,
+        /// The brake, or because there is no other.
+        why: ChangeError,
+    },
     /// This director confirmed a value.
     Confirmed {
         /// How many values it keeps to now.

@@ -7,7 +7,7 @@ use crate::agreement::{
     Body, Boot, Lease, Nonce, Renew, Rule, Verdict,
     timing::{renew_every, resend_every, round_bound},
 };
-use crate::topology::{Epoch, MemberId};
+use crate::topology::{BACKENDS_MAX, Epoch, MemberId};
 use crate::world::Instant;
 
 /// Where a director stands.
@@ -237,6 +237,7 @@ impl Director {
             confirmed: self.followed.confirmed_ids(),
             is_leased: self.serving.standing == Standing::Leased,
             is_stuck: self.followed.is_stuck(now, self.timing()),
+            failing: self.opinion(),
         };
         self.flood(Body::Renew(renew), out);
     }
@@ -250,6 +251,14 @@ impl Director {
         out: &mut Vec<Output>,
     ) {
         if from != self.settings.me {
+            if renew
+                .failing
+                .as_ref()
+                .is_some_and(|failing| failing.len() > BACKENDS_MAX)
+            {
+                self.note_nonsense(from, out);
+                return;
+            }
             let (is_leased, is_stuck) = (renew.is_leased, renew.is_stuck);
             self.heard.insert(
                 from,
@@ -258,6 +267,7 @@ impl Director {
                     at: now,
                     is_leased,
                     is_stuck,
+                    failing: renew.failing.clone(),
                 },
             );
             // It may be the first word of a coordinator, and a member that does not serve has no timer of its own.

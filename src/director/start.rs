@@ -67,6 +67,7 @@ impl Director {
             fetched: BTreeMap::new(),
             coordination: Coordination::new(),
             commands: Commands::default(),
+            health: super::health::Health::new(now),
             history: History::default(),
             jitter: Jitter::new(boot.to_bits()),
             to_self: VecDeque::new(),

@@ -1,6 +1,7 @@
 //! A ring in lockstep: no network but a queue, one clock, storage that syncs at once.
 
 mod flushing;
+mod health;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -9,8 +10,8 @@ use std::time::Duration;
 use super::*;
 use crate::agreement::{Body, Boot, Envelope, Record, Rules, Whose, timing::TIMING_DEFAULT};
 use crate::topology::{
-    BackendId, Change, Epoch, HashFormat, Incarnation, Member, MemberId, NewBackend, TagId, Topology,
-    TopologySeed, UserId, UserKey,
+    BackendId, Change, Epoch, HashFormat, HealthPolicy, Incarnation, Member, MemberId, NewBackend, TagId,
+    Topology, TopologySeed, UserId, UserKey,
 };
 use crate::world::Instant;
 
@@ -21,6 +22,8 @@ struct Ring {
     disks: BTreeMap<MemberId, Record>,
     wire: VecDeque<(MemberId, Envelope)>,
     cut: Vec<(MemberId, MemberId)>,
+    /// It gets no renewals of others.
+    deaf: Option<MemberId>,
     seen: BTreeMap<MemberId, Vec<Output>>,
     /// What flush hooks were asked for.
     hooks: BTreeMap<MemberId, Vec<(UserId, FlushedFrom, BackendId)>>,
@@ -66,6 +69,7 @@ impl Ring {
             members: (1..=directors + witnesses).map(member).collect(),
             backends: (1..=3).map(backend).collect(),
             timing: TIMING_DEFAULT,
+            health: HealthPolicy::default(),
             hash_format: "%Lu".to_owned(),
         };
         let configured = Arc::new(Topology::new(seed).expect("a plain configuration"));
@@ -76,6 +80,7 @@ impl Ring {
             disks: BTreeMap::new(),
             wire: VecDeque::new(),
             cut: Vec::new(),
+            deaf: None,
             seen: BTreeMap::new(),
             hooks: BTreeMap::new(),
             boots: 0,
@@ -174,7 +179,8 @@ impl Ring {
         loop {
             while let Some((to, envelope)) = self.wire.pop_front() {
                 let from = envelope.from;
-                if !self.cut.contains(&(from, to)) && !self.cut.contains(&(to, from)) {
+                let is_unheard = self.deaf == Some(to) && matches!(envelope.body, Body::Renew(_));
+                if !is_unheard && !self.cut.contains(&(from, to)) && !self.cut.contains(&(to, from)) {
                     self.give(to, Input::Message(envelope));
                 }
             }

@@ -25,16 +25,24 @@ pub struct Backend {
     pub vhosts: u32,
     /// The users it serves.
     pub tag: TagId,
-    /// A backend that is down has no points; users pinned to it stay.
+    /// Whether an operator lets it take users. One that is down has no points; users pinned to it stay.
     pub is_up: bool,
-    /// When it last went up or down, in Unix seconds; 0 when it never did.
+    /// Whether probes took it out of service; never while it is down. Like one that is down it has no
+    /// points.
+    pub is_failed: bool,
+    /// When it last went up or down, by an operator or by probes, in Unix seconds; 0 when it never did.
     pub changed_at_unix_s: u64,
 }
 
 impl Backend {
     /// How many points it has on the ring of its tag.
     pub fn points(&self) -> u32 {
-        if self.is_up { self.vhosts } else { 0 }
+        if self.is_working() { self.vhosts } else { 0 }
+    }
+
+    /// Whether it may take users: no operator and no probe has taken it out of service.
+    pub fn is_working(&self) -> bool {
+        self.is_up && !self.is_failed
     }
 }
 

@@ -33,7 +33,7 @@ pub enum Change {
         /// The name of the tag; made when it is new.
         tag: Box<str>,
     },
-    /// The backend takes new users again. Nothing happens when it was up.
+    /// The backend takes new users again, whatever probes found before. Nothing happens when it worked.
     Up {
         /// Which.
         ip: IpAddr,
@@ -42,6 +42,24 @@ pub enum Change {
     },
     /// The backend takes no new users. Users who are there stay. Nothing happens when it was down.
     Down {
+        /// Which.
+        ip: IpAddr,
+        /// When that was found, in Unix seconds.
+        at_unix_s: u64,
+    },
+    /// Probes found that the backend does not work: it takes no new users. Refused by the brake, and for a backend
+    /// that an operator has taken down.
+    Fail {
+        /// Which.
+        ip: IpAddr,
+        /// When that was found, in Unix seconds.
+        at_unix_s: u64,
+        /// Whether its users are moved, also when it had failed before; else they stay.
+        evicts: bool,
+    },
+    /// Probes found that the backend works. Whoever took it down, it stays down; nothing happens when it had not
+    /// failed.
+    Recover {
         /// Which.
         ip: IpAddr,
         /// When that was found, in Unix seconds.
@@ -107,6 +125,9 @@ impl Change {
     /// Whether users suffer while this waits: then it does not wait for the lease of a director that is
     /// lost.
     pub fn is_urgent(&self) -> bool {
-        matches!(self, Change::Down { .. } | Change::Flush { .. })
+        matches!(
+            self,
+            Change::Down { .. } | Change::Flush { .. } | Change::Fail { .. }
+        )
     }
 }

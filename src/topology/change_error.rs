@@ -50,6 +50,41 @@ pub enum ChangeError {
         /// The largest allowed.
         max: u32,
     },
+    /// Probes fail no backend that an operator has taken down.
+    BackendIsDown {
+        /// Its address.
+        ip: IpAddr,
+    },
+    /// The brake: too many backends of the tag would be failed by probes. It passes when others recover.
+    Braked {
+        /// The backend that stays in service.
+        ip: IpAddr,
+        /// How many of its tag would be failed.
+        failed: usize,
+        /// How many of its tag are up.
+        up: usize,
+        /// The largest share allowed, in thousandths.
+        max_per_mille: u32,
+    },
+    /// No other backend of the tag could take the users, so probes leave this one in service.
+    LastWorkingBackend {
+        /// Its address.
+        ip: IpAddr,
+    },
+    /// The brake's share is larger than the whole. Fault of the configuration.
+    BrakeOutOfRange {
+        /// The share named, in thousandths.
+        per_mille: u32,
+        /// The largest allowed.
+        max: u32,
+    },
+    /// Users would be left on failed backends too long. Fault of the configuration.
+    EvictAfterOutOfRange {
+        /// The time named.
+        evict_after: Duration,
+        /// The longest allowed.
+        max: Duration,
+    },
     /// A topology needs a backend. Fault of the configuration.
     NoBackends,
     /// A topology needs a voter. Fault of the configuration.
@@ -170,6 +205,28 @@ impl fmt::Display for ChangeError {
             ChangeError::MemberWithoutDuty { id } => write!(f, "{id} would neither serve nor vote"),
             ChangeError::UnknownTag { tag } => write!(f, "{tag} does not exist"),
             ChangeError::VhostsOutOfRange { vhosts, max } => write!(f, "{vhosts} vhosts are more than {max}"),
+            ChangeError::BackendIsDown { ip } => write!(f, "{ip} is down already, by an operator"),
+            ChangeError::Braked {
+                ip,
+                failed,
+                up,
+                max_per_mille,
+            } => write!(
+                f,
+                "with {ip}, {failed} of {up} backends of its tag would be failed, more than {max_per_mille} per mille"
+            ),
+            ChangeError::LastWorkingBackend { ip } => {
+                write!(f, "no other backend of its tag could take the users of {ip}")
+            }
+            ChangeError::BrakeOutOfRange { per_mille, max } => {
+                write!(f, "a brake of {per_mille} per mille is more than {max}")
+            }
+            ChangeError::EvictAfterOutOfRange { evict_after, max } => {
+                write!(
+                    f,
+                    "a wait of {evict_after:?} before users are moved is more than {max:?}"
+                )
+            }
             ChangeError::NoBackends => f.write_str("there is no backend"),
             ChangeError::NoVoter => f.write_str("no member votes"),
             ChangeError::NoDirector => f.write_str("no member serves logins"),

@@ -17,6 +17,8 @@ pub(super) fn fingerprint(table: &Table) -> u64 {
     fields.number(table.timing.lease.as_nanos() as u64);
     fields.number(table.timing.drift_ppm.into());
     fields.number(table.timing.user_expire.as_nanos() as u64);
+    fields.number(table.health.failed_max_per_mille.into());
+    fields.number(table.health.evict_after.as_nanos() as u64);
     fields.number(table.members.len() as u64);
     for member in table.members.values() {
         fields.number(member.id.index().into());
@@ -34,7 +36,7 @@ pub(super) fn fingerprint(table: &Table) -> u64 {
         fields.text(backend.hostname.as_deref().unwrap_or(""));
         fields.number(backend.vhosts.into());
         fields.number(backend.tag.index().into());
-        fields.number(backend.is_up.into());
+        fields.number(u64::from(backend.is_failed) << 1 | u64::from(backend.is_up));
     }
     let digest: [u8; 16] = fields.0.finalize().into();
     (u128::from_be_bytes(digest) >> 64) as u64
@@ -58,7 +60,7 @@ impl Fields {
 pub(super) fn hosts_hash(table: &Table) -> u32 {
     let mut crc = 0;
     for backend in table.backends.iter() {
-        let weight = u32::from(!backend.is_up) ^ backend.vhosts;
+        let weight = u32::from(!backend.is_working()) ^ backend.vhosts;
         crc = crc32(crc, &weight.to_le_bytes());
         crc = crc32(crc, &ip_hash(backend.ip).to_le_bytes());
         crc = crc32(crc, table.tags.name(backend.tag).unwrap_or("").as_bytes());

@@ -22,6 +22,8 @@ pub struct Draft {
     changed: BTreeSet<BackendId>,
     moves: Moves,
     allows_many_voters: bool,
+    ignores_brake: bool,
+    recovers_downs: bool,
 }
 
 impl Draft {
@@ -34,6 +36,8 @@ impl Draft {
             changed: BTreeSet::new(),
             moves: Moves::default(),
             allows_many_voters: false,
+            ignores_brake: false,
+            recovers_downs: false,
         }
     }
 
@@ -44,6 +48,26 @@ impl Draft {
     pub fn allowing_many_voters(self) -> Self {
         Draft {
             allows_many_voters: true,
+            ..self
+        }
+    }
+
+    /// The same draft without the brake, for the simulator to show why there is one.
+    #[cfg(feature = "planted-bugs")]
+    #[must_use]
+    pub fn without_brake(self) -> Self {
+        Draft {
+            ignores_brake: true,
+            ..self
+        }
+    }
+
+    /// The same draft, in which probes undo an operator's `down`, for the simulator to notice.
+    #[cfg(feature = "planted-bugs")]
+    #[must_use]
+    pub fn recovering_downs(self) -> Self {
+        Draft {
+            recovers_downs: true,
             ..self
         }
     }
@@ -96,6 +120,12 @@ impl Draft {
             Change::SetTag { ip, tag } => self.set_tag(*ip, tag),
             Change::Up { ip, at_unix_s } => self.set_up(*ip, true, *at_unix_s),
             Change::Down { ip, at_unix_s } => self.set_up(*ip, false, *at_unix_s),
+            Change::Fail {
+                ip,
+                at_unix_s,
+                evicts,
+            } => self.fail(*ip, *at_unix_s, *evicts),
+            Change::Recover { ip, at_unix_s } => self.recover(*ip, *at_unix_s),
             Change::Flush { ip } => self.flush(*ip),
             Change::Move { key, ip } => {
                 let backend = self.table.backends.find(*ip)?;
@@ -158,13 +188,82 @@ impl Draft {
         Ok(())
     }
 
-    /// A backend that is so already keeps the time of its last change.
+    /// A backend that is so already keeps the time of its last change. An operator's word is the last one: it ends what
+    /// probes found, which may find it again.
     fn set_up(&mut self, ip: IpAddr, is_up: bool, at_unix_s: u64) -> Result<(), ChangeError> {
-        if self.table.backends.find(ip)?.is_up == is_up {
+        let backend = self.table.backends.find(ip)?;
+        if backend.is_up == is_up && !backend.is_failed {
             return Ok(());
         }
         self.edit_backend(ip, |backend| {
             backend.is_up = is_up;
+            backend.is_failed = false;
+            backend.changed_at_unix_s = at_unix_s;
+        })
+    }
+
+    fn fail(&mut self, ip: IpAddr, at_unix_s: u64, evicts: bool) -> Result<(), ChangeError> {
+        let backend = self.table.backends.find(ip)?;
+        let id = backend.id;
+        if !backend.is_failed {
+            self.check_brake(backend)?;
+            self.edit_backend(ip, |backend| {
+                backend.is_failed = true;
+                backend.changed_at_unix_s = at_unix_s;
+            })?;
+        }
+        if evicts {
+            self.evict(BTreeSet::from([id]));
+        }
+        Ok(())
+    }
+
+    /// Whether probes may fail the backend. It is asked here, where the change is made, so that all members answer alike
+    /// and what else a round changes is counted.
+    fn check_brake(&self, backend: &Backend) -> Result<(), ChangeError> {
+        let ip = backend.ip;
+        if !backend.is_up {
+            return Err(ChangeError::BackendIsDown { ip });
+        }
+        if self.ignores_brake {
+            return Ok(());
+        }
+        let alike = || {
+            self.table
+                .backends
+                .iter()
+                .filter(|other| other.tag == backend.tag)
+        };
+        if !alike().any(|other| other.id != backend.id && other.points() > 0) {
+            return Err(ChangeError::LastWorkingBackend { ip });
+        }
+        let (up, failed) = alike()
+            .filter(|other| other.is_up)
+            .fold((0, 1), |(up, failed), other| {
+                (up + 1, failed + usize::from(other.is_failed))
+            });
+        let policy = self.table.health;
+        if policy.allows(failed, up) {
+            return Ok(());
+        }
+        let max_per_mille = policy.failed_max_per_mille;
+        Err(ChangeError::Braked {
+            ip,
+            failed,
+            up,
+            max_per_mille,
+        })
+    }
+
+    fn recover(&mut self, ip: IpAddr, at_unix_s: u64) -> Result<(), ChangeError> {
+        let backend = self.table.backends.find(ip)?;
+        let lifts_down = self.recovers_downs && !backend.is_up;
+        if !backend.is_failed && !lifts_down {
+            return Ok(());
+        }
+        self.edit_backend(ip, |backend| {
+            backend.is_failed = false;
+            backend.is_up |= lifts_down;
             backend.changed_at_unix_s = at_unix_s;
         })
     }

@@ -17,8 +17,8 @@ use super::table::Table;
 use super::tags::Tags;
 use super::timing::check_lease;
 use super::{
-    Backend, BackendId, ChangeError, Counted, Epoch, HashFormat, MEMBERS_MAX, Member, MemberId, Timing,
-    UserId,
+    Backend, BackendId, ChangeError, Counted, Epoch, HashFormat, HealthPolicy, MEMBERS_MAX, Member, MemberId,
+    Timing, UserId,
 };
 
 /// A topology as it is written; the fields, and their order, are those of [`Parts`].
@@ -27,6 +27,7 @@ use super::{
 pub(super) struct PartsView<'a> {
     epoch: Epoch,
     timing: Timing,
+    health: HealthPolicy,
     lease_begun: Duration,
     lease_before: Duration,
     members: Vec<&'a Member>,
@@ -42,6 +43,7 @@ impl<'a> PartsView<'a> {
         PartsView {
             epoch: table.epoch,
             timing: table.timing,
+            health: table.health,
             lease_begun: table.lease_begun,
             lease_before: table.lease_before,
             members: table.members.values().collect(),
@@ -60,6 +62,7 @@ impl<'a> PartsView<'a> {
 pub(super) struct Parts {
     epoch: Epoch,
     timing: Timing,
+    health: HealthPolicy,
     lease_begun: Duration,
     lease_before: Duration,
     members: Vec<Member>,
@@ -88,6 +91,11 @@ pub enum TopologyError {
         /// The id.
         id: BackendId,
     },
+    /// A backend is failed by probes and taken down by an operator; it is either.
+    FailedWhileDown {
+        /// The backend.
+        id: BackendId,
+    },
     /// A user is pinned to a backend that does not exist or serves another tag.
     BadPin {
         /// The user.
@@ -100,6 +108,7 @@ pub enum TopologyError {
 impl Parts {
     pub(super) fn into_table(self) -> Result<Table, TopologyError> {
         self.timing.check()?;
+        self.health.check()?;
         check_lease(self.lease_begun)?;
         check_lease(self.lease_before)?;
         HashFormat::parse(&self.hash_format).map_err(ChangeError::from)?;
@@ -107,6 +116,7 @@ impl Parts {
         let table = Table {
             epoch: self.epoch,
             timing: self.timing,
+            health: self.health,
             lease_begun: self.lease_begun,
             lease_before: self.lease_before,
             members: Arc::new(members(self.members)?),
@@ -167,6 +177,9 @@ fn backends(listed: Vec<Backend>, tags: &Tags, next_id: u32) -> Result<Backends,
         if tags.name(backend.tag).is_none() {
             return Err(ChangeError::UnknownTag { tag: backend.tag }.into());
         }
+        if backend.is_failed && !backend.is_up {
+            return Err(TopologyError::FailedWhileDown { id: backend.id });
+        }
         backends.insert(backend)?;
     }
     Ok(backends)
@@ -198,6 +211,7 @@ impl fmt::Display for TopologyError {
             TopologyError::OutOfOrder { what } => write!(f, "the list of {what} is out of order"),
             TopologyError::NoDefaultTag => f.write_str("the first tag is not the empty one"),
             TopologyError::BadBackendId { id } => write!(f, "{id} is listed twice or was never given"),
+            TopologyError::FailedWhileDown { id } => write!(f, "{id} is both down and failed"),
             TopologyError::BadPin { user, backend } => {
                 write!(
                     f,

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    BackendId, Change, ChangeError, Draft, Incarnation, Member, MemberId, Moves, NewBackend, Timing,
-    Topology, TopologySeed, UserId, UserKey,
+    BackendId, Change, ChangeError, Draft, HealthPolicy, Incarnation, Member, MemberId, Moves, NewBackend,
+    Timing, Topology, TopologySeed, UserId, UserKey,
 };
 
 /// Three backends: .1 and .2 without a tag, .3 with the tag gold; three voters that serve.
@@ -22,6 +22,7 @@ pub(super) fn seed() -> TopologySeed {
             drift_ppm: 10_000,
             user_expire: Duration::from_secs(900),
         },
+        health: HealthPolicy::default(),
         hash_format: "%Lu".into(),
     }
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 use super::backends::Backends;
 use super::pins::Pins;
 use super::tags::Tags;
-use super::{Backend, BackendId, ChangeError, Counted, Epoch, Member, MemberId, NewBackend, TagId, Timing};
+use super::{
+    Backend, BackendId, ChangeError, Counted, Epoch, HealthPolicy, Member, MemberId, NewBackend, TagId,
+    Timing,
+};
 
 /// The agreed table. Equal tables have equal rings, so equality and hash of a topology are those of its
 /// table.
@@ -15,6 +18,7 @@ use super::{Backend, BackendId, ChangeError, Counted, Epoch, Member, MemberId, N
 pub(super) struct Table {
     pub(super) epoch: Epoch,
     pub(super) timing: Timing,
+    pub(super) health: HealthPolicy,
     /// The lease that this epoch began with, whatever a change has set since.
     pub(super) lease_begun: Duration,
     /// The lease that the epoch before began with, which may still run.
@@ -61,6 +65,7 @@ impl Table {
             vhosts: new.vhosts,
             tag,
             is_up: true,
+            is_failed: false,
             changed_at_unix_s: 0,
         };
         Arc::make_mut(&mut self.backends).insert(backend)?;

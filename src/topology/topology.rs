@@ -16,8 +16,8 @@ use super::rings::Rings;
 use super::table::Table;
 use super::tags::Tags;
 use super::{
-    Backend, BackendId, ChangeError, Counted, Epoch, HashFormat, Incarnation, MEMBERS_MAX, Member, MemberId,
-    NewBackend, Span, TagId, Timing, UserId, VhostRing,
+    Backend, BackendId, ChangeError, Counted, Epoch, HashFormat, HealthPolicy, Incarnation, MEMBERS_MAX,
+    Member, MemberId, NewBackend, Span, TagId, Timing, UserId, VhostRing,
 };
 
 /// What a configuration says of the first topology.
@@ -30,6 +30,8 @@ pub struct TopologySeed {
     pub backends: Vec<NewBackend>,
     /// How long leases and users last.
     pub timing: Timing,
+    /// What is done about backends that fail.
+    pub health: HealthPolicy,
     /// Dovecot's `director_username_hash`.
     pub hash_format: String,
 }
@@ -53,10 +55,12 @@ impl Topology {
     /// The seed lacks a voter, a director or a backend, names something twice, or is beyond a limit.
     pub fn new(seed: TopologySeed) -> Result<Self, ChangeError> {
         seed.timing.check()?;
+        seed.health.check()?;
         HashFormat::parse(&seed.hash_format)?;
         let mut table = Table {
             epoch: Epoch::ZERO,
             timing: seed.timing,
+            health: seed.health,
             lease_begun: seed.timing.lease,
             lease_before: seed.timing.lease,
             members: Arc::new(members(seed.members)?),
@@ -149,6 +153,11 @@ impl Topology {
     /// How long leases and users last.
     pub fn timing(&self) -> Timing {
         self.table.timing
+    }
+
+    /// What is done about backends that fail.
+    pub fn health(&self) -> HealthPolicy {
+        self.table.health
     }
 
     /// The longest lease that may still run: the larger of this epoch's and of the one before.
@@ -275,8 +284,8 @@ impl Topology {
 
     /// A number that is the same for two members only if they were given the same configuration.
     ///
-    /// Covers members without their incarnations, backends, tags, timing and hash format; not epoch and
-    /// pins.
+    /// Covers members without their incarnations, backends, tags, timing, health policy and hash format; not
+    /// epoch and pins.
     pub fn fingerprint(&self) -> u64 {
         digest::fingerprint(&self.table)
     }

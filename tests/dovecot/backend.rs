@@ -23,8 +23,13 @@ pub const DOVEADM_PASSWORD: &str = "doveadm-secret";
 pub fn start(site: &Path, number: usize) -> Instance {
     let mail = site.join("mail");
     let mail = mail.display();
+    let certs = site.join("certs");
+    let certs = certs.display();
     let settings = format!(
         "mail_location = maildir:{mail}/%u
+ssl = yes
+ssl_cert = <{certs}/member-1.pem
+ssl_key = <{certs}/member-1.key
 mail_max_userip_connections = 0
 imap_logout_format = {LOGOUT_FORMAT}
 pop3_logout_format = {LOGOUT_FORMAT}

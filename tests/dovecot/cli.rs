@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::site::Site;
-use crate::{changes, checkers, companions, cuts, deaths, flush_hook, import, logins, poolmon};
+use crate::{changes, checkers, companions, cuts, deaths, flush_hook, health, import, logins, poolmon};
 
 /// What the users rely on; the name says what.
 struct Scenario {
@@ -21,7 +21,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 23] = scenarios![
+const SCENARIOS: [Scenario; 24] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -35,6 +35,7 @@ const SCENARIOS: [Scenario; 23] = scenarios![
     companions::doveadm_on_a_proxy_reaches_each_user_at_his_own_backend,
     import::a_ring_of_dovecots_director_is_imported_without_moving_a_user,
     poolmon::poolmon_takes_a_dead_backend_out_and_brings_it_back,
+    health::a_hung_backend_is_found_by_a_majority_and_comes_back_by_itself,
     flush_hook::a_moved_user_comes_in_when_the_flush_hook_has_ended,
     deaths::a_director_killed_and_restarted_within_its_lease_loses_no_session,
     deaths::a_rolling_restart_loses_no_session,

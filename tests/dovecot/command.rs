@@ -6,12 +6,13 @@ use std::process::{Command, Output, Stdio};
 const SECONDS_MAX: u32 = 40;
 
 /// What a program is missing for, and which Debian package brings it.
-pub const NEEDED: [(&str, &str); 9] = [
+pub const NEEDED: [(&str, &str); 10] = [
     ("curl", "curl"),
     ("doveadm", "dovecot-core"),
     ("dovecot", "dovecot-core"),
     ("ip", "iproute2"),
     ("mbsync", "isync"),
+    ("pgrep", "procps"),
     ("python3", "python3"),
     ("swaks", "swaks"),
     ("timeout", "coreutils"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::command::must;
+use crate::command::{must, run, signal};
 use crate::waiting::eventually;
 
 const START_MAX: Duration = Duration::from_secs(20);
@@ -16,7 +16,7 @@ pub const MAIL_UID: u32 = 65_534;
 /// A running Dovecot. Nothing stops it but the end of the namespace.
 pub struct Instance {
     folder: PathBuf,
-    _child: Child,
+    child: Child,
 }
 
 impl Instance {
@@ -46,7 +46,7 @@ impl Instance {
             .unwrap_or_else(|error| panic!("cannot run {words:?}: {error}"));
         let instance = Instance {
             folder: folder.to_owned(),
-            _child: child,
+            child,
         };
         eventually(&format!("{at} has started, see its log"), START_MAX, || {
             let started = fs::read_to_string(instance.folder.join("log")).ok()?;
@@ -63,6 +63,29 @@ impl Instance {
     /// Its configuration.
     pub fn config(&self) -> String {
         self.folder.join("dovecot.conf").display().to_string()
+    }
+
+    /// Stop its login processes where they stand, and the master that would start others: it accepts connections and
+    /// says nothing, while the sessions that it has go on.
+    pub fn hang(&self) {
+        signal("STOP", self.child.id());
+        self.signal_logins("STOP");
+    }
+
+    /// Let them go on.
+    pub fn go_on(&self) {
+        self.signal_logins("CONT");
+        signal("CONT", self.child.id());
+    }
+
+    fn signal_logins(&self, name: &str) {
+        let master = self.child.id().to_string();
+        let found = run(&["pgrep", "-P", &master, "-x", "imap-login"]);
+        let pids = String::from_utf8_lossy(&found.stdout).into_owned();
+        assert!(!pids.trim().is_empty(), "an instance has login processes");
+        for pid in pids.split_whitespace() {
+            signal(name, pid.parse().expect("pgrep prints numbers"));
+        }
     }
 
     /// Run `doveadm` for it; it must succeed.

@@ -27,6 +27,7 @@ mod cuts;
 mod deaths;
 mod doveadm;
 mod flush_hook;
+mod health;
 mod import;
 mod instance;
 mod logins;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::command::{must, run, signal};
 use crate::net::{BACKENDS, MEMBERS, backend_ip, member_ip, namespace};
+use crate::truth::PROBE;
 use crate::waiting::eventually;
 
 /// The program under test.
@@ -187,6 +188,23 @@ impl Member {
         });
     }
 
+    /// Whether its log has these words.
+    pub fn has_said(&self, words: &str) -> bool {
+        fs::read_to_string(&self.log).is_ok_and(|text| text.contains(words))
+    }
+
+    /// What it says of a backend: `up`, `down` or `failed`; nothing when it does not answer.
+    pub fn shows(&self, backend: usize) -> Option<&'static str> {
+        let status = self.status()?;
+        let rows = status["backends"].as_array()?;
+        let row = rows.iter().find(|row| row["ip"] == backend_ip(backend))?;
+        Some(match (row["is_up"].as_bool()?, row["is_failed"].as_bool()?) {
+            (false, _) => "down",
+            (true, true) => "failed",
+            (true, false) => "up",
+        })
+    }
+
     /// The end of its log.
     pub fn last_words(&self, lines: usize) -> String {
         last_lines(&self.log, lines)
@@ -228,6 +246,32 @@ listen = \"{me}:9090\"
 ca = \"{site}/ring-ca/ca.pem\"
 certificate = \"{site}/certs/member-{number}.pem\"
 key = \"{site}/certs/member-{number}.key\"
+
+[health]
+interval = \"2s\"
+timeout = \"2s\"
+fall = 2
+
+[[health.check]]
+protocol = \"imap\"
+tls = \"starttls\"
+ca = \"{site}/ring-ca/ca.pem\"
+tls_name = \"member-1.mail\"
+user = \"{PROBE}\"
+password_file = \"{site}/probe.password\"
+
+[[health.check]]
+protocol = \"pop3\"
+
+[[health.check]]
+protocol = \"lmtp\"
+recipient = \"{PROBE}\"
+
+[[health.check]]
+protocol = \"submission\"
+
+[[health.check]]
+protocol = \"sieve\"
 "
     )
 }

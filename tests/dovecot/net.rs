@@ -60,11 +60,29 @@ pub fn mend(from: usize, to: usize) {
     rule("del", from, to);
 }
 
-fn rule(verb: &str, from: usize, to: usize) {
-    let (inside, sender) = (namespace(to), member_ip(from));
+/// From now on nothing that a backend sends reaches this member's host.
+pub fn cut_backend(backend: usize, to: usize) {
+    backend_rule("add", backend, to);
+}
+
+/// Undo that.
+pub fn mend_backend(backend: usize, to: usize) {
+    backend_rule("del", backend, to);
+}
+
+fn backend_rule(verb: &str, backend: usize, to: usize) {
+    blackhole(verb, to, &backend_ip(backend));
+}
+
+fn blackhole(verb: &str, to: usize, sender: &str) {
+    let inside = namespace(to);
     ip(&format!(
         "-n {inside} rule {verb} pref 10 from {sender} blackhole"
     ));
+}
+
+fn rule(verb: &str, from: usize, to: usize) {
+    blackhole(verb, to, &member_ip(from));
 }
 
 fn ip(words: &str) {

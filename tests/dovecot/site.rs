@@ -12,7 +12,7 @@ use crate::member::{self, Member, last_lines};
 use crate::net::{self, BACKENDS, MEMBERS};
 use crate::proxy;
 use crate::sessions_in_logs::{self, Told};
-use crate::truth::{PLANTED_SPLIT, Truth};
+use crate::truth::{PLANTED_SPLIT, PROBE, Truth};
 
 const CROWD_USERS: usize = 200;
 const SESSIONS_PER_USER: usize = 3;
@@ -39,6 +39,8 @@ impl Site {
         std::os::unix::fs::chown(&mail, Some(MAIL_UID), Some(MAIL_UID)).expect("root may");
         member::issue_certificates(folder);
         flush_hook::install(folder);
+        fs::write(folder.join("probe.password"), backend::PASSWORD)
+            .expect("the folder of the test is writable");
         let backends: Vec<Instance> = (1..=BACKENDS)
             .map(|number| backend::start(folder, number))
             .collect();
@@ -65,6 +67,11 @@ impl Site {
     /// The n-th proxy, from 1.
     pub fn proxy(&self, number: usize) -> &Instance {
         &self.proxies[number - 1]
+    }
+
+    /// The n-th backend, from 1.
+    pub fn backend(&self, number: usize) -> &Instance {
+        &self.backends[number - 1]
     }
 
     /// The n-th director, from 1.
@@ -102,7 +109,10 @@ impl Site {
     /// They tell of somebody who was at two backends at once.
     pub fn logs_must_show_no_split(&self) -> usize {
         let told = self.logged_sessions();
-        let splits = told.splits.into_iter().filter(|(user, _)| user != PLANTED_SPLIT);
+        let splits = told
+            .splits
+            .into_iter()
+            .filter(|(user, _)| user != PLANTED_SPLIT && user != PROBE);
         let splits: Vec<String> = splits.map(|(_, what)| what).collect();
         assert!(
             splits.is_empty(),

@@ -11,6 +11,9 @@ use crate::command::must;
 /// A user whom `checkers` puts on two backends by hand, to see that it is noticed.
 pub const PLANTED_SPLIT: &str = "planted";
 
+/// The account of the directors' probes, which log in at every backend and open no mailbox.
+pub const PROBE: &str = "probe";
+
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Who is where: for each user, for each backend, the processes that serve the user there.
@@ -48,7 +51,9 @@ impl Truth {
                 let started = Instant::now();
                 match look_for_splits(&asked) {
                     Ok(splits) => {
-                        let splits = splits.into_iter().filter(|split| split.user != PLANTED_SPLIT);
+                        let splits = splits
+                            .into_iter()
+                            .filter(|split| split.user != PLANTED_SPLIT && split.user != PROBE);
                         let splits = splits.map(|split| split.what);
                         notes.splits.lock().expect("nobody panics with it").extend(splits);
                     }

@@ -225,12 +225,14 @@ fn any_hello() -> impl Strategy<Value = Hello> {
 
 fn any_renew() -> impl Strategy<Value = Renew> {
     let confirmed = vec(any_ballot().prop_map(ValueId), 0..3);
-    (any_nonce(), confirmed, any::<bool>(), any::<bool>()).prop_map(
-        |(nonce, confirmed, is_leased, is_stuck)| Renew {
+    let failing = option::of(vec((0..9_u32).prop_map(BackendId::from_index), 0..3));
+    (any_nonce(), confirmed, any::<bool>(), any::<bool>(), failing).prop_map(
+        |(nonce, confirmed, is_leased, is_stuck, failing)| Renew {
             nonce,
             confirmed,
             is_leased,
             is_stuck,
+            failing: failing.map(Vec::into_boxed_slice),
         },
     )
 }

@@ -11,8 +11,8 @@ use maildirector::director::{
     RefuseReason, Settings, Start,
 };
 use maildirector::topology::{
-    BackendId, Change, Epoch, HashFormat, Incarnation, Member, MemberId, NewBackend, Topology, TopologySeed,
-    UserId,
+    BackendId, Change, Epoch, HashFormat, HealthPolicy, Incarnation, Member, MemberId, NewBackend, Topology,
+    TopologySeed, UserId,
 };
 use maildirector::world::Instant;
 
@@ -41,6 +41,7 @@ pub(crate) fn configured(directors: u16) -> Arc<Topology> {
         members: (1..=directors).map(member).collect(),
         backends: (1..=3).map(backend).collect(),
         timing: TIMING_DEFAULT,
+        health: HealthPolicy::default(),
         hash_format: "%Lu".to_owned(),
     };
     Arc::new(Topology::new(seed).expect("a plain configuration"))

@@ -35,6 +35,7 @@ pub fn impossible(plan: &Plan) -> Vec<String> {
             FaultKind::BackendFlap { .. } => {
                 "a backend that flaps is not simulated here; use several backend-down"
             }
+            FaultKind::Cable { .. } => "nobody probes backends here",
             _ => continue,
         };
         found.push(format!("fault {index}, {}: {why}", fault.kind.name()));

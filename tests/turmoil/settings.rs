@@ -9,7 +9,9 @@ use maildirector::config::{Resolved, parse};
 use maildirector::daemon::{NodeSettings, configured};
 use maildirector::director::{Limits, Policy};
 use maildirector::ring::{RingLimits, Security};
-use maildirector::topology::{Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed};
+use maildirector::topology::{
+    HealthPolicy, Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed,
+};
 use sim::Knobs;
 use sim::knobs::PolicyKnob;
 
@@ -118,6 +120,7 @@ fn topology(knobs: &Knobs) -> Topology {
             drift_ppm: knobs.drift_ppm,
             user_expire: Duration::from_millis(knobs.user_expire_ms),
         },
+        health: HealthPolicy::default(),
         hash_format: "%Lu".to_owned(),
     };
     Topology::new(seed).expect("Plan::check made sure of it")

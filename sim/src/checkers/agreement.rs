@@ -46,7 +46,9 @@ impl Agreement {
 pub(super) mod tests {
     use std::time::Duration;
 
-    use maildirector::topology::{Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed};
+    use maildirector::topology::{
+        HealthPolicy, Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed,
+    };
 
     use super::*;
 
@@ -72,6 +74,7 @@ pub(super) mod tests {
                 drift_ppm: 10_000,
                 user_expire: Duration::from_secs(60),
             },
+            health: HealthPolicy::default(),
             hash_format: "%Lu".to_owned(),
         })
         .unwrap()

@@ -7,6 +7,7 @@ mod broken;
 mod commands;
 mod distribution;
 mod flush_first;
+mod health;
 mod holds;
 mod holds_end;
 mod leases;
@@ -26,6 +27,10 @@ pub(crate) use broken::Broken;
 pub(crate) use commands::{Commands, Replied, answers_only_grow};
 pub(crate) use distribution::spread_by_weight;
 pub(crate) use flush_first::flush_first;
+pub(crate) use health::{
+    brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays, newly_failed,
+    recovery_agreed,
+};
 pub(crate) use holds::hold_where_placed;
 pub(crate) use holds_end::{holds_end, holds_end_bound_ns};
 pub(crate) use leases::Leases;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use maildirector::agreement::{Rule, Rules};
 use maildirector::director::{Limits, Policy, Settings};
 use maildirector::topology::{
-    BackendId, Change, Incarnation, Member, MemberId, NewBackend, TagId, Timing, Topology, TopologySeed,
-    UserId, UserKey,
+    BackendId, Change, HealthPolicy, Incarnation, Member, MemberId, NewBackend, TagId, Timing, Topology,
+    TopologySeed, UserId, UserKey,
 };
 
 use super::state::Mark;
@@ -147,6 +147,7 @@ impl World {
                 drift_ppm: 0,
                 user_expire: Duration::from_secs(1000),
             },
+            health: HealthPolicy::default(),
             hash_format: "%u".to_owned(),
         };
         Topology::new(seed).expect("two backends and a few members")

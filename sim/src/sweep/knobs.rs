@@ -26,7 +26,7 @@ const KINDS: &[(&str, u64)] = &[
     ("second-process", 1),
 ];
 
-pub(super) fn draw(stream: &mut Stream, of_flushes: &mut Stream) -> Knobs {
+pub(super) fn draw(stream: &mut Stream, of_flushes: &mut Stream, of_health: &mut Stream) -> Knobs {
     let lease_ms = *stream.pick(&[1_000, 1_000, 1_500, 2_000, 2_000, 3_000, 5_000, 10_000]);
     let drift_ppm = *stream.pick(&[10_000, 10_000, 10_000, 1_000, 50_000]);
     let is_tight = stream.percent(8);
@@ -76,6 +76,9 @@ pub(super) fn draw(stream: &mut Stream, of_flushes: &mut Stream) -> Knobs {
         commands_max,
         flushes_max: *of_flushes.pick(&[0, 0, 0, 0, 0, 1, 3, 50]),
         flush_ms: *of_flushes.pick(&[1, 20, 300]),
+        probe_ms: *of_health.pick(&[0, 0, 0, 0, 0, 0, 100, 200, 500, 1_000]),
+        failed_max_permille: *of_health.pick(&[500, 500, 300, 700, 1_000]),
+        evict_after_ms: *of_health.pick(&[0, 0, 0, 2_000]),
         has_markers: stream.percent(50),
         fault_kinds: kinds(stream),
     }

@@ -2,6 +2,7 @@
 //! is drawn with the knobs, so that each seed is strong in a few of them.
 
 mod faults;
+mod health;
 mod knobs;
 mod moments;
 mod patterns;

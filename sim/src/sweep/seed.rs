@@ -2,7 +2,7 @@
 
 use super::moments::Moments;
 use super::script::Script;
-use super::{faults, knobs, patterns, work};
+use super::{faults, health, knobs, patterns, work};
 use crate::entropy::{Entropy, Purpose};
 use crate::plan::{Ending, FORMAT, Plan};
 
@@ -10,7 +10,11 @@ use crate::plan::{Ending, FORMAT, Plan};
 pub(crate) fn plan(seed: u64) -> Plan {
     let entropy = Entropy::new(seed);
     let mut stream = entropy.stream(Purpose::Knobs);
-    let knobs = knobs::draw(&mut stream, &mut entropy.stream(Purpose::FlushKnobs));
+    let knobs = knobs::draw(
+        &mut stream,
+        &mut entropy.stream(Purpose::FlushKnobs),
+        &mut entropy.stream(Purpose::HealthKnobs),
+    );
     let duration_ms = *stream.pick(&[12_000, 20_000, 30_000, 30_000, 40_000]);
     let ending = *stream.pick(&[
         Ending::AllHeal,
@@ -32,8 +36,15 @@ pub(crate) fn plan(seed: u64) -> Plan {
     if series > 0 || !script.stream.percent(15) {
         faults::draw(&mut script, series);
     }
-    let (faults, mut work) = (script.faults, script.work);
+    let (mut faults, mut work) = (script.faults, script.work);
     work::draw(&mut entropy.stream(Purpose::Work), &knobs, &moments, &mut work);
+    health::draw(
+        &mut entropy.stream(Purpose::Probe),
+        &knobs,
+        &moments,
+        &mut faults,
+        &mut work,
+    );
     Plan {
         format: FORMAT,
         note: String::new(),

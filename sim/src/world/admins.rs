@@ -116,6 +116,11 @@ impl World<'_> {
             return false;
         };
         let asked_awake_ns = state.awake_ns(self.now);
+        for change in &changes {
+            if let Change::Up { ip, .. } = change {
+                self.up_is_said(*ip);
+            }
+        }
         let id = self.admins.next_id;
         let limit_ns = self.knobs().command_wait_ms * MS;
         self.admins.next_id += 1;

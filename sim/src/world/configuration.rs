@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use maildirector::topology::{Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed};
+use maildirector::topology::{
+    HealthPolicy, Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed,
+};
 
 use super::people::backend_ip;
 use crate::knobs::Knobs;
@@ -51,6 +53,10 @@ pub(crate) fn topology(knobs: &Knobs, variant: Variant) -> Topology {
             lease: Duration::from_millis(knobs.lease_ms),
             drift_ppm: knobs.drift_ppm,
             user_expire: Duration::from_millis(knobs.user_expire_ms),
+        },
+        health: HealthPolicy {
+            failed_max_per_mille: knobs.failed_max_permille,
+            evict_after: Duration::from_millis(knobs.evict_after_ms),
         },
         hash_format: "%Lu".to_owned(),
     };

@@ -83,6 +83,7 @@ impl World<'_> {
             FaultKind::BrokenDisk { member } => self.members[*member].disk_broken += 1,
             FaultKind::BackendDown { backend } => self.backend_turns(*backend, true),
             FaultKind::BackendFlap { .. } => self.fault_turns(index, true),
+            FaultKind::Cable { member } => self.members[*member].cables_broken += 1,
             FaultKind::SecondProcess { member } => self.second_process(*member as u8),
         }
     }
@@ -128,6 +129,10 @@ impl World<'_> {
             }
             FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
                 self.backend_turns(*backend, false);
+            }
+            FaultKind::Cable { member } => {
+                let state = &mut self.members[*member];
+                state.cables_broken = state.cables_broken.saturating_sub(1);
             }
             FaultKind::SecondProcess { member } => {
                 if let Some(old) = self.members[*member].old {
@@ -190,6 +195,7 @@ impl World<'_> {
             return;
         }
         self.is_backend_dead[backend] = is_dead;
+        self.backend_was_seen(backend, is_dead);
         if is_dead {
             for member in 0..self.members.len() as u8 {
                 for at in 0..self.doors.of_member(member).len() {
@@ -204,6 +210,9 @@ impl World<'_> {
                     }
                 }
             }
+        }
+        if self.has_probes() {
+            return;
         }
         let at_ns = self.now + self.knobs().health_ms * MS;
         self.push(
@@ -288,6 +297,7 @@ impl World<'_> {
             | FaultKind::SlowEvict { member, .. }
             | FaultKind::SlowDisk { member, .. }
             | FaultKind::BrokenDisk { member }
+            | FaultKind::Cable { member }
             | FaultKind::SecondProcess { member } => Affected::Members(1 << member),
             FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
                 Affected::Persons(self.persons_on(*backend as u32))
@@ -316,6 +326,7 @@ fn mark_of(kind: &FaultKind) -> Mark {
         FaultKind::BrokenDisk { .. } => Mark::FaultBrokenDisk,
         FaultKind::BackendDown { .. } => Mark::FaultBackendDown,
         FaultKind::BackendFlap { .. } => Mark::FaultBackendFlap,
+        FaultKind::Cable { .. } => Mark::FaultCable,
         FaultKind::SecondProcess { .. } => Mark::FaultSecondProcess,
     }
 }

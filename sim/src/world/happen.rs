@@ -42,6 +42,7 @@ impl World<'_> {
             Happening::MemberStarts { member } => self.start_if_due(member),
             Happening::ConfigurationIsMended { member } => self.configuration_is_mended(member),
             Happening::HealthActs { backend } => self.health_acts(backend),
+            Happening::ProbesAreDue { member } => self.probes_are_due(member),
             Happening::SweepIsDue => self.sweep(),
             Happening::RecoveryBegins => self.recovery_begins(),
             Happening::RecoveryIsPolled => self.recovery_is_polled(),

@@ -75,6 +75,8 @@ pub(crate) enum Happening {
     ConfigurationIsMended { member: u8 },
     /// The health check acts on what it saw of a backend.
     HealthActs { backend: u32 },
+    /// A director looks at all backends.
+    ProbesAreDue { member: u8 },
     /// A look at everything that is not looked at after every event.
     SweepIsDue,
     /// The faults are over; the recovery begins.

@@ -57,6 +57,8 @@ pub(crate) struct Member {
     pub(crate) backlog: Vec<Happening>,
     pub(crate) disk_slow_ns: u64,
     pub(crate) disk_broken: u32,
+    /// Faults that keep its probes from all backends.
+    pub(crate) cables_broken: u32,
     pub(crate) evict_slow_ns: u64,
     /// Until when, on its own clock, its login processes may live.
     pub(crate) guard_until_ns: u64,
@@ -81,6 +83,7 @@ impl Member {
             backlog: Vec::new(),
             disk_slow_ns: 0,
             disk_broken: 0,
+            cables_broken: 0,
             evict_slow_ns: 0,
             guard_until_ns: 0,
             is_guard_armed: false,

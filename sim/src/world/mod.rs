@@ -18,6 +18,7 @@ mod network;
 mod note;
 mod orders;
 mod people;
+mod probes;
 mod queue;
 mod recovery;
 mod said;

@@ -19,6 +19,7 @@ use super::member::{Member, Run};
 use super::network::Network;
 use super::note::Note;
 use super::people::People;
+use super::probes::Probes;
 use super::queue::Queue;
 use super::recovery::Recovery;
 use crate::bug::{Bug, WorldBug};
@@ -65,6 +66,7 @@ pub(crate) struct World<'p> {
     pub(super) admins: Admins,
     /// Users whose flush hook runs, by run.
     pub(super) flushing: BTreeSet<(u32, UserId)>,
+    pub(super) probes: Probes,
     pub(super) is_backend_dead: Vec<bool>,
     pub(super) is_fault_on: Vec<bool>,
     pub(super) causes: Causes,
@@ -122,6 +124,7 @@ impl<'p> World<'p> {
             people,
             admins: Admins::new(knobs.backends.len()),
             flushing: BTreeSet::new(),
+            probes: Probes::new(knobs.members.len(), knobs.backends.len()),
             is_backend_dead: vec![false; knobs.backends.len()],
             is_fault_on: vec![false; plan.faults.len()],
             causes: Causes::default(),
@@ -160,6 +163,13 @@ impl<'p> World<'p> {
                 let at_ns = m.wrong_configuration_until_ms.max(m.starts_at_ms + 1) * MS;
                 self.queue
                     .push(at_ns, Happening::ConfigurationIsMended { member });
+            }
+        }
+        if plan.knobs.probe_ms > 0 {
+            let directors = (0..).zip(&plan.knobs.members).filter(|(_, m)| m.serves);
+            for (member, m) in directors {
+                self.queue
+                    .push(m.starts_at_ms * MS, Happening::ProbesAreDue { member });
             }
         }
         for (index, fault) in (0..).zip(&plan.faults) {

@@ -86,7 +86,9 @@ impl World<'_> {
             && let Some((_, before)) = self.agreement.epochs().range(..committed.epoch()).next_back()
         {
             let result = answers_only_grow(before, &committed);
+            let before = std::sync::Arc::clone(&before.topology);
             self.check(result);
+            self.health_is_right(&before, &committed.topology);
         }
         self.check(is_first.map(|_| ()));
     }
@@ -104,7 +106,7 @@ impl World<'_> {
         self.check(result);
     }
 
-    fn is_live(&self, run: u32) -> bool {
+    pub(super) fn is_live(&self, run: u32) -> bool {
         let member = self.runs[run as usize].member;
         let local = self.local(member);
         self.director(run)
@@ -318,6 +320,7 @@ impl World<'_> {
 
     /// A look at everything.
     pub(super) fn sweep(&mut self) {
+        self.dead_backends_are_out();
         for at in 0..self.timers.len() {
             let run = self.timers[at].run;
             self.look_at_holds(run);

@@ -6,7 +6,9 @@ use super::*;
 use crate::agreement::message::Stated;
 use crate::agreement::timing::TIMING_DEFAULT;
 use crate::agreement::value::Committed;
-use crate::topology::{Change, HashFormat, Incarnation, Member, NewBackend, TagId, TopologySeed};
+use crate::topology::{
+    Change, HashFormat, HealthPolicy, Incarnation, Member, NewBackend, TagId, TopologySeed,
+};
 
 const NOW: Instant = Instant::from_nanos(1_000_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
@@ -58,6 +60,7 @@ fn committed() -> Committed {
         members: (1..=3).map(member).collect(),
         backends: vec![backend(1), backend(2)],
         timing: TIMING_DEFAULT,
+        health: HealthPolicy::default(),
         hash_format: "%u".to_owned(),
     };
     Committed::genesis(Topology::new(seed).expect("a plain configuration"))

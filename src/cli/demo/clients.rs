@@ -120,8 +120,9 @@ async fn open(
 ) -> io::Result<Opened<impl tokio::io::AsyncRead + Unpin, impl tokio::io::AsyncWrite + Unpin>> {
     let stream = world.network().connect(backend, None).await?;
     let (reading, mut writing) = stream.into_split();
-    writing.write_all(format!("{LOGIN}{user}\n").as_bytes()).await?;
     let mut lines = BufReader::new(reading).lines();
+    let _greeting = lines.next_line().await?;
+    writing.write_all(format!("{LOGIN}{user}\n").as_bytes()).await?;
     let welcome = lines.next_line().await?;
     if welcome.as_deref() == Some(WELCOME.trim_end()) {
         Ok((lines, writing))

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::admin;
 use super::auth::open_auth;
-use super::backend::open_backend;
+use super::backend::{Silent, open_backend};
 use super::clients::{Client, Stay};
 use super::directors::Directors;
 use super::ipc::open_ipc;
@@ -74,6 +74,9 @@ async fn play(
         running,
         cables: Cables::default(),
         ledger: Ledger::default(),
+        silent: Silent::default(),
+        failed: BTreeSet::new(),
+        failovers: 0,
         tally: Tally::default(),
         observed: Observed::default(),
         logins: Vec::new(),
@@ -102,7 +105,13 @@ async fn play(
     play.perform(&mut stop, &mut screen, output).await?;
     drop(clients);
     let ended = world.clock().now();
-    let text = summary(&play.scene(), &play.faults, play.died, ended.since(began), ended);
+    let text = summary(
+        &play.scene(),
+        &play.faults,
+        (play.died, play.failovers),
+        ended.since(began),
+        ended,
+    );
     output.write_all(text.as_bytes()).map_err(Failure::Output)?;
     if play.ledger.split_count() == 0 {
         Ok(())
@@ -118,6 +127,11 @@ struct Play {
     running: Directors,
     cables: Cables,
     ledger: Ledger,
+    silent: Silent,
+    /// Backends that the ring has out of service by its probes, as last seen.
+    failed: BTreeSet<u16>,
+    /// How often it took one out.
+    failovers: u32,
     tally: Tally,
     observed: Observed,
     logins: Vec<LoginProcess>,
@@ -137,8 +151,9 @@ impl Play {
         let (world, stage) = (&self.world, &self.stage);
         let format = HashFormat::parse(HASH_FORMAT).expect("the default is sound");
         let port = stage.backend(1).port();
+        let books = (self.ledger.clone(), self.silent.clone());
         for number in backends() {
-            let opened = open_backend(world, self.ledger.clone(), number, stage.backend(number)).await;
+            let opened = open_backend(world, books.clone(), number, stage.backend(number)).await;
             self.tasks.push(opened?);
         }
         for director in directors() {
@@ -232,6 +247,7 @@ impl Play {
                 () = clock.sleep_until(frame_at) => {
                     frame_at = frame_at.plus(every).max(clock.now());
                     self.look_after_directors();
+                    self.look_after_backends();
                     let drawn = screen.draw(&self.scene(), clock.now(), output);
                     drawn.and_then(|()| output.flush()).map_err(Failure::Output)?;
                 }
@@ -249,6 +265,8 @@ impl Play {
         match act {
             Act::Down(backend) => self.command(backend, ["HOST-DOWN\t{ip}", "HOST-RESET-USERS\t{ip}"]),
             Act::Up(backend) => self.command(backend, ["HOST-UP\t{ip}", "HOST-RESET-USERS"]),
+            Act::Silence(backend) => self.silent.set(backend, true),
+            Act::Answer(backend) => self.silent.set(backend, false),
             Act::Cut(one, other) => self.cables.cut(one, other),
             Act::Mend(one, other) => self.cables.mend(one, other),
             Act::Isolate(director) => {
@@ -302,6 +320,22 @@ impl Play {
             let what = format!("director {director} ended by itself ({status}): {words}");
             self.tally.tell(self.world.clock().now(), what);
         }
+    }
+
+    /// Tells what the probes of the ring made of the backends.
+    fn look_after_backends(&mut self) {
+        let failed = self.scene().failed();
+        let now = self.world.clock().now();
+        for backend in failed.difference(&self.failed) {
+            self.failovers += 1;
+            let what = format!("  probes: backend {backend} is out of service, its users go elsewhere");
+            self.tally.tell(now, what);
+        }
+        for backend in self.failed.difference(&failed) {
+            self.tally
+                .tell(now, format!("  probes: backend {backend} is back in service"));
+        }
+        self.failed = failed;
     }
 
     fn scene(&self) -> Scene<'_> {

@@ -12,6 +12,10 @@ pub(super) enum Act {
     Down(u16),
     /// It gets users again, and those that belong there come back.
     Up(u16),
+    /// A backend accepts connections and says nothing: the directors' probes find out.
+    Silence(u16),
+    /// It answers again.
+    Answer(u16),
     /// The cable between two directors is cut.
     Cut(u16, u16),
     /// It is mended.
@@ -31,10 +35,11 @@ impl Act {
     pub const fn fault(self) -> Option<&'static str> {
         match self {
             Act::Down(_) => Some("backends taken down"),
+            Act::Silence(_) => Some("backends fallen silent"),
             Act::Cut(..) => Some("cables cut"),
             Act::Isolate(_) => Some("directors isolated"),
             Act::Kill(_) => Some("directors killed"),
-            Act::Up(_) | Act::Mend(..) | Act::Rejoin(_) | Act::Restart(_) => None,
+            Act::Up(_) | Act::Answer(_) | Act::Mend(..) | Act::Rejoin(_) | Act::Restart(_) => None,
         }
     }
 }
@@ -44,6 +49,8 @@ impl fmt::Display for Act {
         match self {
             Act::Down(backend) => write!(f, "backend {backend} is taken down and flushed"),
             Act::Up(backend) => write!(f, "backend {backend} is brought back, all are flushed"),
+            Act::Silence(backend) => write!(f, "backend {backend} hangs: it accepts and stays silent"),
+            Act::Answer(backend) => write!(f, "backend {backend} answers again"),
             Act::Cut(one, other) => write!(f, "the cable between directors {one} and {other} is cut"),
             Act::Mend(one, other) => write!(f, "the cable between directors {one} and {other} is mended"),
             Act::Isolate(director) => write!(f, "director {director} is cut off from both others"),
@@ -92,8 +99,10 @@ fn round(number: u16, length: Duration) -> Vec<(Duration, Act)> {
     let mut acts = vec![
         (part(8), Act::Down(backend(1))),
         (part(18), Act::Up(backend(1))),
+        (part(21), Act::Silence(backend(0))),
         (part(26), Act::Cut(director(0), director(1))),
         (part(33), Act::Mend(director(0), director(1))),
+        (part(36), Act::Answer(backend(0))),
         (isolated, Act::Isolate(director(2))),
         // The isolated director still has a lease and still serves: the change must wait for it.
         (isolated + HALF_SECOND, Act::Down(backend(2))),

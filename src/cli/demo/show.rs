@@ -1,5 +1,6 @@
 //! How the demo goes: a table that is drawn again in place, or a line a second.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::ledger::Ledger;
 use super::observe::Observed;
 use super::stage::{Stage, backends, directors};
 use super::tally::{Counts, Told};
+use crate::daemon::MemberReport;
 use crate::world::Instant;
 
 /// Events below the table.
@@ -22,6 +24,30 @@ pub(super) struct Scene<'a> {
     pub ledger: &'a Ledger,
     pub observed: &'a Observed,
     pub counts: Counts,
+}
+
+impl Scene<'_> {
+    /// What the director says that is furthest: it knows best.
+    fn best_report(&self) -> Option<MemberReport> {
+        let reports = directors().filter_map(|director| self.observed.report(director));
+        reports.max_by_key(|report| report.epoch)
+    }
+
+    /// The backends that the ring has out of service by its probes.
+    pub fn failed(&self) -> BTreeSet<u16> {
+        let Some(report) = self.best_report() else {
+            return BTreeSet::new();
+        };
+        let is_failed = |ip: &str| {
+            report
+                .backends
+                .iter()
+                .any(|found| found.ip == ip && found.is_failed)
+        };
+        backends()
+            .filter(|backend| is_failed(&self.stage.backend(*backend).ip().to_string()))
+            .collect()
+    }
 }
 
 /// Where it is shown.
@@ -195,12 +221,11 @@ fn director_row(director: u16, scene: &Scene<'_>) -> String {
 
 fn backend_row(backend: u16, scene: &Scene<'_>) -> String {
     let ip = scene.stage.backend(backend).ip().to_string();
-    // Whoever is furthest knows best.
-    let reports = directors().filter_map(|director| scene.observed.report(director));
-    let best = reports.max_by_key(|report| report.epoch);
-    let seen = best.and_then(|report| report.backends.into_iter().find(|found| found.ip == ip));
+    let seen = scene.best_report();
+    let seen = seen.and_then(|report| report.backends.into_iter().find(|found| found.ip == ip));
     let state = match seen {
         None => "?",
+        Some(found) if found.is_failed => "failed",
         Some(found) if found.is_up => "up",
         Some(_) => "down",
     };

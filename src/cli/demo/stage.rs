@@ -21,6 +21,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(4);
 /// How long users stay on a backend after their last session; half of it is between two notes of a login process.
 const USER_EXPIRE_S: u32 = 10;
 const KICK_DELAY_MS: u32 = 200;
+/// Between two probes of a backend, and how long one may take.
+const PROBE_MS: u32 = 300;
 const RING_PORT: u16 = 9090;
 const BACKEND_PORT: u16 = 10_143;
 /// How many networks are tried before giving up.
@@ -128,7 +130,14 @@ impl Stage {
              [ring]\n\
              listen = \"{}\"\n\
              address = \"{}\"\n\
-             insecure = true\n",
+             insecure = true\n\
+             [health]\n\
+             interval = \"{PROBE_MS}ms\"\n\
+             timeout = \"{PROBE_MS}ms\"\n\
+             fall = 2\n\
+             [[health.check]]\n\
+             protocol = \"imap\"\n\
+             port = {BACKEND_PORT}\n",
             servers.join(" "),
             LEASE.as_secs(),
             self.state(director).display(),

@@ -14,12 +14,12 @@ const SPLITS_TOLD: usize = 10;
 pub(super) fn summary(
     scene: &Scene<'_>,
     faults: &BTreeMap<&'static str, u32>,
-    died: u32,
+    (died, failovers): (u32, u32),
     lasted: Duration,
     now: Instant,
 ) -> String {
     let mut text = String::new();
-    write_summary(&mut text, scene, faults, (died, lasted), now).expect("text grows without fail");
+    write_summary(&mut text, scene, faults, (died, failovers, lasted), now).expect("text grows without fail");
     text
 }
 
@@ -27,7 +27,7 @@ fn write_summary(
     text: &mut String,
     scene: &Scene<'_>,
     faults: &BTreeMap<&'static str, u32>,
-    (died, lasted): (u32, Duration),
+    (died, failovers, lasted): (u32, u32, Duration),
     now: Instant,
 ) -> fmt::Result {
     let counts = &scene.counts;
@@ -66,6 +66,7 @@ fn write_summary(
     writeln!(text, "  longest wait  {}", wait(counts, now))?;
     writeln!(text, "  epochs        {epochs}")?;
     writeln!(text, "  faults        {faults}")?;
+    writeln!(text, "  failovers     {failovers} by the directors' probes")?;
     if died > 0 {
         writeln!(
             text,

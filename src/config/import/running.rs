@@ -138,6 +138,7 @@ impl RunningRing {
                 drift_ppm: super::super::DRIFT_PPM,
                 user_expire: Duration::from_secs(900),
             },
+            health: crate::topology::HealthPolicy::default(),
             hash_format: super::super::HASH_FORMAT_DEFAULT.to_owned(),
         };
         Topology::new(seed).ok()

@@ -55,6 +55,10 @@ fn every_bad_value_has_its_words() {
              and hashes of them",
         ),
         (
+            "health = 1",
+            "health: is a number without quotes, where a [health] table belongs",
+        ),
+        (
             "master_user_separator = \"**\"",
             "master_user_separator: \"**\" is more than one visible ASCII character \
              (Dovecot cuts at the first byte alone; write that)",
@@ -128,6 +132,66 @@ fn every_bad_value_has_its_words() {
     ];
     for (more, words) in table {
         assert_eq!(faults_of(more), format!("t.toml:2: {words}"), "{more}");
+    }
+}
+
+#[test]
+fn every_bad_value_of_the_health_tables_has_its_words() {
+    let table: &[(&str, &str)] = &[
+        (
+            "[health]\ninterval = \"1ms\"",
+            "health.interval: 1ms is not within 100ms to 3600s",
+        ),
+        (
+            "[health]\nfall = 0",
+            "health.fall: is not a whole number from 1 to 100, without quotes",
+        ),
+        (
+            "[health]\nfailed_max_percent = \"50\"",
+            "health.failed_max_percent: is not a whole number from 0 to 100, without quotes",
+        ),
+        (
+            "[health]\ncheck = \"imap\"",
+            "health.check: is a text, where [[health.check]] tables belong",
+        ),
+        (
+            "[[health.check]]\nport = 143",
+            "health.check.protocol: is missing (tcp, imap, pop3, lmtp, submission, sieve)",
+        ),
+        (
+            "[[health.check]]\nprotocol = \"imap\"\nport = 65536",
+            "health.check.port: is not a whole number from 1 to 65535, without quotes",
+        ),
+        (
+            "[[health.check]]\nprotocol = \"tcp\"",
+            "health.check.port: is missing (tcp has no usual one here)",
+        ),
+        (
+            "[[health.check]]\nprotocol = \"imap\"\nuser = \"probe\"",
+            "health.check.password_file: is missing (a test account has both)",
+        ),
+        (
+            "[[health.check]]\nprotocol = \"imap\"\nrecipient = \"a@b\"",
+            "health.check.recipient: has no effect for another protocol than lmtp",
+        ),
+        (
+            "[[health.check]]\nprotocol = \"lmtp\"\nrecipient = \"a@b> NOTIFY\"",
+            "health.check.recipient: \"a@b> NOTIFY\" is no name",
+        ),
+        (
+            "[[health.check]]\nprotocol = \"imap\"\nca = \"/ca.pem\"",
+            "health.check.ca: has no effect without tls",
+        ),
+        (
+            "[[health.check]]\nprotocol = \"tcp\"\nport = 1\ntls = \"starttls\"",
+            "health.check.tls: tcp has no command for TLS (\"tls\", or another protocol)",
+        ),
+    ];
+    for (text, expected) in table {
+        let faults = faults_of(text);
+        let (place, words) = faults.split_once(": ").expect("a fault has a place");
+        assert!(place.starts_with("t.toml:"), "{faults}");
+        assert_eq!(words, *expected, "{text}");
     }
 }
 

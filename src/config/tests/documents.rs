@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{LEAST, config};
 use crate::config::Config;
-use crate::config::parse::{LISTENER_KEYS, MEMBER_KEYS, RING_KEYS, TOP_KEYS};
+use crate::config::parse::{CHECK_KEYS, HEALTH_KEYS, LISTENER_KEYS, MEMBER_KEYS, RING_KEYS, TOP_KEYS};
 
 const DOCUMENT: &str = include_str!("../../../docs/CONFIG.md");
 const EXAMPLE: &str = include_str!("../../../examples/maildirector.toml");
@@ -32,11 +32,14 @@ fn every_setting_is_documented_and_nothing_else() {
         ("ring.", &RING_KEYS[..]),
         ("member.", &MEMBER_KEYS),
         ("listener.", &LISTENER_KEYS),
+        ("health.", &HEALTH_KEYS),
+        ("health.check.", &CHECK_KEYS),
     ];
     let inner = tables
         .iter()
-        .flat_map(|(table, keys)| keys.iter().map(move |key| format!("{table}{key}")));
-    let are_tables = ["ring", "member", "listener"];
+        .flat_map(|(table, keys)| keys.iter().map(move |key| format!("{table}{key}")))
+        .filter(|key| key != "health.check");
+    let are_tables = ["ring", "member", "listener", "health"];
     let top = TOP_KEYS
         .iter()
         .filter(|key| !are_tables.contains(key))
@@ -60,6 +63,15 @@ fn every_documented_default_is_that_of_the_code() {
         };
         let line = match name.split_once('.') {
             None => format!("{name} = {value}\n"),
+            Some(("health", key)) => match key.strip_prefix("check.") {
+                None => format!("[health]\n{key} = {value}\n"),
+                Some(key) => {
+                    let check = |more: &str| format!("{LEAST}[[health.check]]\nprotocol = \"imap\"\n{more}");
+                    let with = config(&check(&format!("{key} = {value}\n")));
+                    assert!(same_but_for_the_file(with, &config(&check(""))), "{name}");
+                    continue;
+                }
+            },
             Some(("ring", key)) => format!("[ring]\n{key} = {value}\n"),
             Some((_, key)) => {
                 let member =
@@ -94,8 +106,14 @@ fn the_example_names_every_setting_and_its_comments_are_the_defaults() {
         config(&uncommented) == as_it_is,
         "a commented line is not the default"
     );
-    for key in TOP_KEYS.iter().chain(&RING_KEYS).chain(&LISTENER_KEYS) {
+    let inner = RING_KEYS
+        .iter()
+        .chain(&LISTENER_KEYS)
+        .chain(&HEALTH_KEYS)
+        .chain(&CHECK_KEYS);
+    for key in TOP_KEYS.iter().chain(inner) {
         let is_there = *key == "member"
+            || *key == "check" && EXAMPLE.contains("[[health.check]]")
             || EXAMPLE.contains(&format!("{key} = "))
             || EXAMPLE.contains(&format!("[{key}]"));
         assert!(is_there, "the example does not name {key}");

@@ -99,7 +99,7 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
         Request::HostUpdate { ip, tag, vhosts } => view.host_update(*ip, tag, *vhosts),
         Request::HostUp { ip } => {
             let ip = *ip;
-            view.unless(ip, |backend| backend.is_up, Change::Up { ip, at_unix_s })
+            view.unless(ip, Backend::is_working, Change::Up { ip, at_unix_s })
         }
         Request::HostDown { ip } => {
             let ip = *ip;

@@ -22,7 +22,7 @@ pub(super) fn hosts(topology: &Topology, counts: &Counts) -> Vec<u8> {
             format_args!("{}\t{}\t{held}\t", backend.ip, backend.vhosts),
         );
         escape(topology.tag_name(backend.tag).unwrap_or("").as_bytes(), &mut out);
-        let state = if backend.is_up { 'U' } else { 'D' };
+        let state = if backend.is_working() { 'U' } else { 'D' };
         put(
             &mut out,
             format_args!("\t{state}\t{}\n", backend.changed_at_unix_s),

@@ -120,6 +120,7 @@ fn backend(index: u32, ip: &str, vhosts: u32) -> Backend {
         vhosts,
         tag: TagId::DEFAULT,
         is_up: true,
+        is_failed: false,
         changed_at_unix_s: 0,
     }
 }

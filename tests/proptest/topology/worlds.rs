@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use maildirector::topology::{
-    Backend, Change, Draft, Incarnation, Member, MemberId, Moves, NewBackend, TagId, Timing, Topology,
-    TopologySeed, UserId, UserKey,
+    Backend, Change, Draft, HealthPolicy, Incarnation, Member, MemberId, Moves, NewBackend, TagId, Timing,
+    Topology, TopologySeed, UserId, UserKey,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -122,6 +122,7 @@ pub(crate) fn first_topology(backends: Vec<NewBackend>) -> Topology {
         members,
         backends,
         timing,
+        health: HealthPolicy::default(),
         hash_format: "%Lu".into(),
     })
     .expect("a valid seed")

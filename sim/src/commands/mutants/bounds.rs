@@ -73,6 +73,12 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::ReplacedRunStops => "a run goes on after another run took its storage",
         Rule::CommandsApplyOnce => "a command that is sent twice is applied twice",
         Rule::FlushFirst => "a user is let in while the flush hook runs for him",
+        Rule::HealthNeedsMajority => "one director's probes are enough to take a backend out",
+        Rule::OpinionsAreOfLeased => "opinions of directors without a lease are counted",
+        Rule::RecoveryNeedsMajority => "one director's probes are enough to bring a backend back",
+        Rule::BrakeHolds => "probes take out as many backends as they find failing",
+        Rule::HumanDownStays => "probes bring a backend back that an operator took down",
+        Rule::FailedIsEvicted => "users are left on a backend that probes took out",
         Rule::EverybodyIsLookedAt => "a move of everybody of a hash leaves them where they are held",
     }
 }

@@ -159,7 +159,7 @@ impl World<'_> {
             let Some(number) = self.backend_number(backend.ip) else {
                 continue;
             };
-            if let Some((failing, working)) = self.opinions(after, number, |judged| &judged.failing_at_ns) {
+            if let Some((failing, working)) = self.opinions(before, number, |judged| &judged.failing_at_ns) {
                 self.check(health_agreed(backend.id, failing, working));
             }
         }
@@ -175,12 +175,10 @@ impl World<'_> {
             let Some(number) = self.backend_number(backend.ip) else {
                 continue;
             };
-            // An operator's `up` overrules the probes; it is decided within the wait of commands or never.
-            let wait_ns = self.knobs().command_wait_ms * MS + self.longest_lease_ns();
-            if self.probes.up_said_at_ns[number].is_some_and(|at| self.now - at <= wait_ns) {
+            if self.may_be_overruled(number, 0) {
                 continue;
             }
-            let opinions = self.opinions(after, number, |judged| &judged.working_at_ns);
+            let opinions = self.opinions(before, number, |judged| &judged.working_at_ns);
             if let Some((working, failing)) = opinions {
                 self.check(recovery_agreed(backend.id, working, failing));
             }
@@ -193,6 +191,13 @@ impl World<'_> {
             self.probes.ups_said[number] += 1;
             self.probes.up_said_at_ns[number] = Some(self.now);
         }
+    }
+
+    /// An operator's `up` overrules the probes until they find anew; it is decided within the wait of commands or never.
+    fn may_be_overruled(&self, backend: usize, since_ns: u64) -> bool {
+        let wait_ns = self.knobs().command_wait_ms * MS + self.longest_lease_ns() + since_ns;
+        let said_at = self.probes.up_said_at_ns[backend];
+        said_at.is_some_and(|at| self.now - at <= wait_ns)
     }
 
     fn backend_number(&self, ip: IpAddr) -> Option<usize> {
@@ -285,7 +290,7 @@ impl World<'_> {
             let Some(backend) = newest.topology.backend_at(backend_ip(number as u32)) else {
                 continue;
             };
-            if !is_long || backend.is_failed || !backend.is_up {
+            if !is_long || backend.is_failed || !backend.is_up || self.may_be_overruled(number, bound_ns) {
                 continue;
             }
             let fail = maildirector::topology::Change::Fail {

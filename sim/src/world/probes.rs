@@ -243,7 +243,10 @@ impl World<'_> {
             }
         };
         let mut faults = self.plan.faults.iter().zip(&self.is_fault_on);
-        now > 2 * span_ns && !self.recovery.has_begun() && !faults.any(is_disturbing)
+        // Who has just come has no lease yet while he is judged by.
+        let begins_ns = self.knobs().members.iter().map(|member| member.starts_at_ms * MS);
+        let last_ns = begins_ns.max().unwrap_or(0);
+        now > last_ns + 2 * span_ns && !self.recovery.has_begun() && !faults.any(is_disturbing)
     }
 
     fn longest_lease_ns(&self) -> u64 {

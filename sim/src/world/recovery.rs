@@ -336,9 +336,11 @@ impl World<'_> {
                 .count();
             core.waiting += director.limits_used().waiting_logins;
         }
-        core.unanswered = self.recovery.probes_open
-            + self.recovery.commands_wanted.count_ones() as usize
-            + usize::from(!self.is_health_settled());
+        let directors = self.core_directors().into_iter();
+        let asked = directors.fold(0, |asked: u128, member| asked | 1 << member);
+        let wanted = self.recovery.commands_wanted & asked;
+        core.unanswered =
+            self.recovery.probes_open + wanted.count_ones() as usize + usize::from(!self.is_health_settled());
         core
     }
 
@@ -381,9 +383,10 @@ impl World<'_> {
         }
     }
 
-    /// A probe that was refused: for good, or to be tried again.
+    /// A probe that was refused: for good, or to be tried again. Whom a change of the last moment has removed from the ring
+    /// answers nobody any more, as he should.
     pub(super) fn probe_refused(&mut self, login: &Login, is_lasting: bool) {
-        if is_lasting {
+        if is_lasting || !self.core_directors().contains(&login.member) {
             self.recovery.probe_routed();
             return;
         }

@@ -92,17 +92,18 @@ fn write(report: &MemberReport, output: &mut impl Write) -> std::io::Result<()> 
     }
     writeln!(
         output,
-        "\nbackend          tag       vhosts  state  users here  pinned"
+        "\nbackend          tag       vhosts  state    users here  pinned"
     )?;
     for backend in &report.backends {
-        let state = match (backend.is_up, backend.is_failed) {
-            (false, _) => "down",
-            (true, true) => "failed",
-            (true, false) => "up",
+        let state = match backend {
+            backend if !backend.is_up => "down",
+            backend if backend.is_failed => "failed",
+            backend if backend.fails_here => "failing",
+            _ => "up",
         };
         writeln!(
             output,
-            "{:<16} {:<9} {:<7} {state:<6} {:<11} {}",
+            "{:<16} {:<9} {:<7} {state:<8} {:<11} {}",
             backend.ip, backend.tag, backend.vhosts, backend.users, backend.pinned
         )?;
     }

@@ -80,6 +80,8 @@ pub struct BackendReport {
     pub is_up: bool,
     /// Whether the directors' probes have taken it out of service.
     pub is_failed: bool,
+    /// Whether this director's own probes find it failing.
+    pub fails_here: bool,
     /// Users held there by this director.
     pub users: u32,
     /// Users pinned there.
@@ -130,6 +132,7 @@ fn report(director: &Director, now: Instant) -> MemberReport {
         vhosts: status.backend.vhosts,
         is_up: status.backend.is_up,
         is_failed: status.backend.is_failed,
+        fails_here: director.finds_failing(status.backend.ip),
         users: status.held,
         pinned: status.pinned,
     });

@@ -69,6 +69,14 @@ impl Director {
         }
     }
 
+    /// Whether this director's own probes find the backend failing.
+    pub fn finds_failing(&self, ip: IpAddr) -> bool {
+        self.health
+            .own
+            .as_ref()
+            .is_some_and(|failing| failing.contains(&ip))
+    }
+
     /// The own opinion as the others are told it.
     pub(super) fn opinion(&self) -> Option<Box<[BackendId]>> {
         let failing = self.health.own.as_ref()?;

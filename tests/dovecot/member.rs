@@ -193,15 +193,18 @@ impl Member {
         fs::read_to_string(&self.log).is_ok_and(|text| text.contains(words))
     }
 
-    /// What it says of a backend: `up`, `down` or `failed`; nothing when it does not answer.
+    /// What it says of a backend: `up`, `down`, `failed`, or `failing` if only its own probes find so; nothing when it does
+    /// not answer.
     pub fn shows(&self, backend: usize) -> Option<&'static str> {
         let status = self.status()?;
         let rows = status["backends"].as_array()?;
         let row = rows.iter().find(|row| row["ip"] == backend_ip(backend))?;
-        Some(match (row["is_up"].as_bool()?, row["is_failed"].as_bool()?) {
-            (false, _) => "down",
-            (true, true) => "failed",
-            (true, false) => "up",
+        let is = |key: &str| row[key].as_bool();
+        Some(match (is("is_up")?, is("is_failed")?, is("fails_here")?) {
+            (false, ..) => "down",
+            (true, true, _) => "failed",
+            (true, false, true) => "failing",
+            (true, false, false) => "up",
         })
     }
 

@@ -35,6 +35,7 @@ pub(crate) enum Purpose {
     FlushKnobs,
     HealthKnobs,
     Probe,
+    Drain,
 }
 
 /// The source of all randomness of one run.

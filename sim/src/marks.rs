@@ -115,6 +115,7 @@ marks! {
     FaultCable "fault-cable" "A director reached no backend."
     BackendFailed "backend-failed" "Probes took a backend out of service."
     BackendRecovered "backend-recovered" "Probes brought a backend back."
+    DrainDone "drain-done" "A drained backend was empty."
     FaultBackendFlap "fault-backend-flap" "A backend flapped."
     FaultSecondProcess "fault-second-process" "A second process was started beside the first."
     MajorityLost "majority-lost" "So many voters were wiped that only the operator can help."

@@ -100,6 +100,8 @@ pub enum Invariant {
     HumanDownStays,
     FailedIsLeft,
     DeadBackendOut,
+    DrainInPeace,
+    DrainDone,
     Commands,
     HoldsEnd,
     PinsEnd,
@@ -139,6 +141,8 @@ impl Invariant {
         Invariant::HumanDownStays,
         Invariant::FailedIsLeft,
         Invariant::DeadBackendOut,
+        Invariant::DrainInPeace,
+        Invariant::DrainDone,
         Invariant::Commands,
         Invariant::HoldsEnd,
         Invariant::PinsEnd,
@@ -167,6 +171,8 @@ impl Invariant {
             Invariant::HumanDownStays => "human-down-stays",
             Invariant::FailedIsLeft => "failed-is-left",
             Invariant::DeadBackendOut => "dead-backend-out",
+            Invariant::DrainInPeace => "drain-in-peace",
+            Invariant::DrainDone => "drain-done",
             Invariant::Commands => "commands",
             Invariant::HoldsEnd => "holds-end",
             Invariant::PinsEnd => "pins-end",
@@ -216,6 +222,10 @@ impl Invariant {
             Invariant::HumanDownStays => "probes never undo an operator's down",
             Invariant::FailedIsLeft => "the users of a backend that probes take out are moved with it",
             Invariant::DeadBackendOut => "a dead backend is out of service within a stated bound",
+            Invariant::DrainInPeace => {
+                "users of a drained backend are moved after its deadline only, and no faster than ordered"
+            }
+            Invariant::DrainDone => "nobody is left on a drained backend when its deadline has long passed",
             Invariant::LoginWait => "no login waits longer than the limit",
             Invariant::Commands => {
                 "an admin's command is applied once, or refused, or answered as unknown, within the limit"

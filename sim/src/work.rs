@@ -55,21 +55,65 @@ pub enum Errand {
     reason = "the changes of maildirector::topology::Change, by number"
 )]
 pub enum Order {
-    AddBackend { backend: u32, vhosts: u32, tag: String },
-    RemoveBackend { backend: u32 },
-    SetVhosts { backend: u32, vhosts: u32 },
-    SetTag { backend: u32, tag: String },
-    Up { backend: u32 },
-    Down { backend: u32 },
-    Flush { backend: Option<u32> },
-    Move { user: u32, backend: u32 },
-    MoveHash { user: u32, backend: u32 },
-    Unpin { user: u32 },
-    Release { users: Vec<u32> },
-    AddMember { member: usize },
-    RemoveMember { member: usize },
-    SetLease { lease_ms: u64 },
-    SetUserExpire { user_expire_ms: u64 },
+    AddBackend {
+        backend: u32,
+        vhosts: u32,
+        tag: String,
+    },
+    RemoveBackend {
+        backend: u32,
+    },
+    SetVhosts {
+        backend: u32,
+        vhosts: u32,
+    },
+    SetTag {
+        backend: u32,
+        tag: String,
+    },
+    Up {
+        backend: u32,
+    },
+    Down {
+        backend: u32,
+    },
+    Drain {
+        backend: u32,
+        deadline_ms: u64,
+        per_second: u32,
+    },
+    CancelDrain {
+        backend: u32,
+    },
+    Flush {
+        backend: Option<u32>,
+    },
+    Move {
+        user: u32,
+        backend: u32,
+    },
+    MoveHash {
+        user: u32,
+        backend: u32,
+    },
+    Unpin {
+        user: u32,
+    },
+    Release {
+        users: Vec<u32>,
+    },
+    AddMember {
+        member: usize,
+    },
+    RemoveMember {
+        member: usize,
+    },
+    SetLease {
+        lease_ms: u64,
+    },
+    SetUserExpire {
+        user_expire_ms: u64,
+    },
 }
 
 impl Errand {

@@ -106,6 +106,10 @@ pub enum Rule {
     BrakeHolds,
     /// Probes do not undo an operator's `down`.
     HumanDownStays,
+    /// Users of a drained backend are left alone until its deadline.
+    DrainWaitsForItsDeadline,
+    /// Beyond it no more of them are moved at a time than the operator wants.
+    DrainKeepsItsRate,
     /// The users of a failed backend are moved.
     FailedIsEvicted,
 }
@@ -161,6 +165,8 @@ impl Rule {
         Rule::RecoveryNeedsMajority,
         Rule::BrakeHolds,
         Rule::HumanDownStays,
+        Rule::DrainWaitsForItsDeadline,
+        Rule::DrainKeepsItsRate,
         Rule::FailedIsEvicted,
     ];
 }

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::demo::SECONDS_MIN;
-use crate::topology::{NewBackend, VHOSTS_MAX};
+use crate::config::parse_interval;
+use crate::topology::{DRAIN_PER_SECOND_MAX, NewBackend, VHOSTS_MAX};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -33,6 +35,8 @@ pub(super) enum Command {
     Import(Import),
     /// Tell which backend users belong to, by the hash that Dovecot's director computes.
     Place(Place),
+    /// Empty a backend in peace: no new users, and who is left at the deadline is moved.
+    Drain(Drain),
     /// Have the member that runs on this machine take over its changed configuration.
     Reload(Reload),
     /// Run the member that a configuration makes of this machine.
@@ -150,6 +154,58 @@ pub(super) struct Reload {
     /// The state folder, when it is another than the configuration names.
     #[arg(long, value_name = "FOLDER")]
     pub state_folder: Option<PathBuf>,
+}
+
+/// Options of `drain`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  maildirector drain 10.0.1.3                              # nobody new; who is there in 30 min is moved, 50 a second
+  maildirector drain 10.0.1.3 --deadline 2h --rate 200/s --watch
+  maildirector drain 10.0.1.3 --status --json
+  maildirector drain 10.0.1.3 --cancel
+
+Ask any director; the ring keeps the order, whichever of them are restarted. An empty backend stays empty until
+`--cancel`: take it down or remove it by `doveadm director`.
+
+Exits with 0 when it is done, 64 for what is no backend, 69 when no member runs here or the ring refuses.")]
+pub(super) struct Drain {
+    /// The backend's address.
+    #[arg(value_name = "BACKEND")]
+    pub backend: IpAddr,
+    /// How long users may stay.
+    #[arg(long, value_name = "TIME", default_value = "30 min", value_parser = parse_interval)]
+    pub deadline: Duration,
+    /// How many of those who are left are moved in a second.
+    #[arg(long, value_name = "USERS/s", default_value = "50/s", value_parser = parse_rate)]
+    pub rate: u32,
+    /// Let it be as it was.
+    #[arg(long, conflicts_with_all = ["deadline", "rate", "status", "watch"])]
+    pub cancel: bool,
+    /// Only tell how far it is.
+    #[arg(long, conflicts_with_all = ["deadline", "rate"])]
+    pub status: bool,
+    /// Tell it again and again, until nobody is left.
+    #[arg(long)]
+    pub watch: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// The configuration, which names the state folder.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// The state folder, without a configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
+}
+
+/// `50/s`, or the number alone.
+fn parse_rate(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).trim_end().parse();
+    match number {
+        Ok(rate) if (1..=DRAIN_PER_SECOND_MAX).contains(&rate) => Ok(rate),
+        _ => Err(format!("is no rate from 1/s to {DRAIN_PER_SECOND_MAX}/s")),
+    }
 }
 
 /// Options of `status`.

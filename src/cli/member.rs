@@ -172,9 +172,14 @@ async fn serve(
     let (reloads, _configuration) =
         watch_configuration(world.clone(), node.desk().clone(), config.clone(), resolved, read);
     let control = Address::Unix(config.state_folder.join(CONTROL_SOCKET));
-    let _control = open_control(world.clone(), reloads.clone(), control.clone())
-        .await
-        .map_err(|error| Failure::Start(format!("cannot listen at {control}: {error}")))?;
+    let _control = open_control(
+        world.clone(),
+        node.desk().clone(),
+        reloads.clone(),
+        control.clone(),
+    )
+    .await
+    .map_err(|error| Failure::Start(format!("cannot listen at {control}: {error}")))?;
     let _hangups = world.spawn("hangups", reload_at_hangups(reloads, &starting)?);
     drop_privileges(config)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(|error| starting(&error))?;

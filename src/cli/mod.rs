@@ -1,9 +1,11 @@
 //! The commands of the binary and their output. What they do is left to the rooms below.
 
 mod arguments;
+mod ask;
 mod certs;
 mod check;
 mod demo;
+mod drain;
 mod failure;
 mod guard;
 mod guarded;

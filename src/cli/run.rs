@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command};
 use super::failure::Failure;
-use super::{certs, check, demo, guard, import, member, place, reload, status};
+use super::{certs, check, demo, drain, guard, import, member, place, reload, status};
 
 /// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
 const EXIT_USAGE: u8 = 64;
@@ -27,6 +27,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check::run(&check, &mut output),
         Command::Guard(guard) => guard::run(&guard),
         Command::Demo(demo) => demo::run(&demo, &mut output),
+        Command::Drain(drain) => drain::run(&drain, &mut output),
         Command::Import(arguments) => import::run(&arguments, io::stdin().lock(), &mut output),
         Command::Place(place) => place::run(&place, io::stdin().lock(), &mut output),
         Command::Reload(reload) => reload::run(&reload, &mut output),

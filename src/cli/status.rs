@@ -1,46 +1,23 @@
 //! `status`: what a running member of this machine says of itself.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::io::Write;
 
 use super::arguments::Status;
+use super::ask;
 use super::failure::Failure;
 use super::read_config::read_config;
-use crate::daemon::{MemberReport, STATUS_SOCKET};
-
-/// How long a member may take to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// The most that an answer may have: a report of 10,000 backends has about a tenth of it.
-const ANSWER_BYTES_MAX: u64 = 32 << 20;
+use crate::daemon::MemberReport;
 
 pub(super) fn run(status: &Status, output: &mut impl Write) -> Result<(), Failure> {
     let folder = match &status.state_folder {
         Some(folder) => folder.clone(),
         None => read_config(&status.config)?.state_folder,
     };
-    let bytes = ask(folder.join(STATUS_SOCKET))?;
     if status.json {
+        let bytes = ask::status_json(&folder)?;
         return writeln!(output, "{}", String::from_utf8_lossy(&bytes)).map_err(Failure::Output);
     }
-    let report: MemberReport = serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::Start(format!("the member's answer makes no sense: {error}")))?;
-    write(&report, output).map_err(Failure::Output)
-}
-
-fn ask(socket: PathBuf) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::Start(format!("{}: {error}; is maildirector running?", socket.display()))
-    };
-    let stream = UnixStream::connect(&socket).map_err(failed)?;
-    stream.set_read_timeout(Some(ANSWER_MAX)).map_err(failed)?;
-    let mut bytes = Vec::new();
-    stream
-        .take(ANSWER_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    Ok(bytes)
+    write(&ask::status(&folder)?, output).map_err(Failure::Output)
 }
 
 fn write(report: &MemberReport, output: &mut impl Write) -> std::io::Result<()> {
@@ -98,6 +75,7 @@ fn write(report: &MemberReport, output: &mut impl Write) -> std::io::Result<()> 
         let state = match backend {
             backend if !backend.is_up => "down",
             backend if backend.is_failed => "failed",
+            backend if backend.drain.is_some() => "draining",
             backend if backend.fails_here => "failing",
             _ => "up",
         };

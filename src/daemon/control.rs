@@ -2,12 +2,15 @@
 //! line of JSON.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tracing::warn;
 
+use super::desk::CoreDesk;
+use super::drain;
 use super::reload::Reloads;
 use crate::world::{Address, Clock, Instant, Listen, Listener, Network, Task, World, deadline, sleep};
 
@@ -27,6 +30,20 @@ const WRITE_MAX: Duration = Duration::from_secs(5);
 pub enum ControlRequest {
     /// Take over the configuration as its file is now.
     Reload,
+    /// Empty a backend.
+    Drain {
+        /// Which.
+        ip: IpAddr,
+        /// After so many seconds those who are left are moved.
+        deadline_s: u64,
+        /// So many a second.
+        per_second: u32,
+    },
+    /// Let it be as it was.
+    CancelDrain {
+        /// Which.
+        ip: IpAddr,
+    },
 }
 
 /// What became of it.
@@ -53,7 +70,12 @@ impl ControlAnswer {
 ///
 /// # Errors
 /// The socket can't be opened.
-pub async fn open_control<W: World>(world: W, reloads: Reloads, at: Address) -> io::Result<Task> {
+pub async fn open_control<W: World>(
+    world: W,
+    desk: CoreDesk,
+    reloads: Reloads,
+    at: Address,
+) -> io::Result<Task> {
     let listen = Listen {
         address: at,
         mode: 0o600,
@@ -76,6 +98,15 @@ pub async fn open_control<W: World>(world: W, reloads: Reloads, at: Address) -> 
             let until = clock.now().plus(QUESTION_MAX);
             let answer = match question(&clock, until, &mut stream).await {
                 Ok(ControlRequest::Reload) => reloads.ask().await,
+                Ok(ControlRequest::Drain {
+                    ip,
+                    deadline_s,
+                    per_second,
+                }) => {
+                    let deadline = Duration::from_secs(deadline_s);
+                    drain::drain(&desk, ip, deadline, per_second, clock.unix_seconds()).await
+                }
+                Ok(ControlRequest::CancelDrain { ip }) => drain::cancel(&desk, ip).await,
                 Err(why) => ControlAnswer::refused(why),
             };
             let bytes = serde_json::to_vec(&answer).unwrap_or_default();

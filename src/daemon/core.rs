@@ -28,6 +28,8 @@ use crate::world::{Clock, Instant, World, select};
 /// Requests taken before timers and the ring are looked at again.
 const REQUESTS_AT_ONCE: usize = 64;
 
+/// How often the machine is told the time of day, which may jump.
+const WALL_CLOCK_EVERY: Duration = Duration::from_secs(10);
 /// After a journal that could not be written, the next attempt comes so much later.
 const JOURNAL_RETRY: Duration = Duration::from_secs(10);
 
@@ -59,6 +61,8 @@ pub(super) struct Core<W: World> {
     /// When it was last found that there is something to do; whatever is decided now is true since then.
     pub turn: Instant,
     pub journal_retry: Option<Instant>,
+    /// When to tell the machine the time of day again.
+    pub wall_clock_at: Instant,
     pub told_guard: Option<LeaseNote>,
     pub guard: Option<UnboundedSender<LeaseNote>>,
     pub ended: Option<Ended>,
@@ -114,7 +118,11 @@ impl<W: World> Core<W> {
 
     async fn next(&self, inlets: &mut Inlets, requests: &mut Vec<Request>) -> Next {
         let clock = self.world.clock();
-        let wake = [self.director.next_wakeup(), self.journal_retry];
+        let wake = [
+            self.director.next_wakeup(),
+            self.journal_retry,
+            Some(self.wall_clock_at),
+        ];
         let wake = wake.into_iter().flatten().min();
         if wake.is_some_and(|at| at <= clock.now()) {
             return Next::Due;
@@ -147,6 +155,11 @@ impl<W: World> Core<W> {
 
     fn tick(&mut self) {
         let now = self.now();
+        if now >= self.wall_clock_at {
+            self.wall_clock_at = now.plus(WALL_CLOCK_EVERY);
+            let unix_s = self.world.clock().unix_seconds();
+            self.handle(Input::WallClock { unix_s });
+        }
         if self.journal_retry.is_some_and(|at| now >= at) {
             self.journal_retry = None;
             self.journal.write_whole(self.director.holds(), now);
@@ -171,9 +184,8 @@ impl<W: World> Core<W> {
             Request::Kick(whose) => self.handle(Input::Kick(whose)),
             Request::Configured(topology) => self.handle(Input::Configured(topology)),
             Request::Probed(failing) => {
-                let at_unix_s = self.world.clock().unix_seconds();
                 let failing = &failing;
-                self.handle(Input::Probed { failing, at_unix_s });
+                self.handle(Input::Probed { failing });
             }
             Request::ListHeld {
                 of,

@@ -9,6 +9,7 @@
 //! | `names` | the backends' names, resolved again and again |
 //! | `reload`, `control` | a changed configuration taken over; the socket of the command line |
 //! | `probes` | what is probed, and what was found |
+//! | `drain` | backends that are to be emptied |
 //! | `status`, `events` | what operators see: a snapshot, and log lines |
 //!
 //! Generic over the world, so that simulated hosts run the very same code. What to do is decided by the machine; how
@@ -19,6 +20,7 @@ mod configured;
 mod control;
 mod core;
 mod desk;
+mod drain;
 mod events;
 mod flushes;
 mod journal;
@@ -40,5 +42,6 @@ pub use node::{Node, start};
 pub use reload::{Reloads, watch_configuration};
 pub use settings::{DoorSettings, Ended, LeaseNote, NodeSettings, RingPart, StartError};
 pub use status::{
-    BackendReport, DifferenceReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look, open_status,
+    BackendReport, DifferenceReport, DrainReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look,
+    open_status,
 };

@@ -137,6 +137,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         out,
         turn: now,
         journal_retry: None,
+        wall_clock_at: now,
         told_guard: None,
         guard: settings.guard.clone(),
         ended: None,

@@ -55,6 +55,8 @@ struct Wanted {
     is_pins_due: bool,
     /// What probes find.
     health: Vec<Change>,
+    /// Who has to leave drained backends.
+    drain: Vec<Change>,
 }
 
 impl Coordination {
@@ -131,7 +133,9 @@ impl Director {
             }
             return;
         }
-        self.coordination.look_at = Some(now.plus(renew_every(self.timing())));
+        let look_at = now.plus(renew_every(self.timing()));
+        let drain_at = self.draining.next_look(now).unwrap_or(look_at);
+        self.coordination.look_at = Some(look_at.min(drain_at));
         if self.coordination.round.is_some() {
             self.drive_round(now, out);
         } else if now >= self.coordination.not_before {
@@ -147,14 +151,20 @@ impl Director {
         let is_pins_due = self.are_pins_due(now);
         let requests: Vec<Request> = self.coordination.requests.values().cloned().collect();
         let health = self.health_changes(now, out);
-        let is_wanted =
-            !health.is_empty() || is_takeover || reseat.is_some() || is_pins_due || !requests.is_empty();
+        let drain = self.drain_changes(now);
+        let is_wanted = !drain.is_empty()
+            || !health.is_empty()
+            || is_takeover
+            || reseat.is_some()
+            || is_pins_due
+            || !requests.is_empty();
         is_wanted.then_some(Wanted {
             requests,
             is_takeover,
             reseat,
             is_pins_due,
             health,
+            drain,
         })
     }
 
@@ -217,12 +227,18 @@ impl Director {
         if self.coordination.survey.is_none() {
             self.start_survey(now, out);
         } else if self.is_survey_done(&wanted, proposal.is_urgent(), now) {
-            let upkeep = [self.upkeep(&wanted, now), wanted.health.clone()].concat();
+            let upkeep = [
+                self.upkeep(&wanted, now),
+                wanted.health.clone(),
+                wanted.drain.clone(),
+            ]
+            .concat();
             self.coordination.survey = None;
             if proposal.is_empty() && upkeep.is_empty() && !wanted.is_takeover {
                 self.coordination.again_at = None;
                 return;
             }
+            self.draining.begun(now);
             self.start_round(Proposal { upkeep, ..proposal }, wanted.is_takeover, now, out);
         } else {
             self.repeat_survey(now, out);
@@ -279,7 +295,7 @@ impl Director {
         let are_pins_known = directors
             .map(|m| m.id)
             .all(|id| survey.pins_held.contains_key(&id));
-        let is_only_pins = wanted.requests.is_empty() && wanted.reseat.is_none();
+        let is_only_pins = wanted.requests.is_empty() && wanted.reseat.is_none() && wanted.drain.is_empty();
         is_clear && (are_pins_known || !wanted.is_pins_due || !is_only_pins || waited >= held_bound(timing))
     }
 

@@ -20,8 +20,6 @@ pub(super) struct Health {
     since: Instant,
     /// What its own probes find failing; `None` while it does not probe, or has not probed everything yet.
     own: Option<BTreeSet<IpAddr>>,
-    /// When that was said, and which second that was since 1970.
-    said_at: Option<(Instant, u64)>,
     /// Backends that a majority finds failing and that stay all the same, so that it is told once.
     kept: BTreeSet<BackendId>,
     /// Since when backends are seen failed whose users are moved later, and whether they were.
@@ -33,7 +31,6 @@ impl Health {
         Health {
             since,
             own: None,
-            said_at: None,
             kept: BTreeSet::new(),
             failed: BTreeMap::new(),
         }
@@ -57,11 +54,10 @@ impl Count {
 
 impl Director {
     /// This director's own probes find these failing and all others working.
-    pub(super) fn probed(&mut self, failing: &[IpAddr], at_unix_s: u64, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn probed(&mut self, failing: &[IpAddr], now: Instant, out: &mut Vec<Output>) {
         let failing: BTreeSet<IpAddr> = failing.iter().copied().collect();
         let is_news = self.health.own.as_ref() != Some(&failing);
         self.health.own = Some(failing);
-        self.health.said_at = Some((now, at_unix_s));
         if is_news {
             self.serving.renew_soon(now);
             self.serving_timers(now, out);
@@ -191,11 +187,5 @@ impl Director {
             .backends()
             .map(|backend| (backend.id, count(backend)))
             .collect()
-    }
-
-    /// The time of day, by the last word of whoever probes here.
-    fn unix_seconds(&self, now: Instant) -> Option<u64> {
-        let (then, unix_s) = self.health.said_at?;
-        Some(unix_s.saturating_add(now.since(then).as_secs()))
     }
 }

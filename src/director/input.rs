@@ -188,8 +188,11 @@ pub enum Input<'a> {
     Probed {
         /// Their addresses.
         failing: &'a [IpAddr],
-        /// Seconds since 1970, now.
-        at_unix_s: u64,
+    },
+    /// The time of day; to be given at the start and now and then, since it may jump. Deadlines of drains go by it.
+    WallClock {
+        /// Seconds since 1970.
+        unix_s: u64,
     },
     /// The configuration was changed: from now on this is what `configured` shows. The topology in force stays.
     /// A member that knows none yet keeps what it was started with, for others may have bound themselves to that.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::admission::Queue;
 use super::commands::Commands;
 use super::coordinate::Coordination;
+use super::draining::Draining;
 use super::flushing::Flushing;
 use super::follow::Followed;
 use super::health::Health;
@@ -57,6 +58,9 @@ pub struct Director {
     pub(super) coordination: Coordination,
     pub(super) commands: Commands,
     pub(super) health: Health,
+    pub(super) draining: Draining,
+    /// The time of day when it was last told.
+    pub(super) wall: Option<(Instant, u64)>,
     pub(super) history: History,
     pub(super) jitter: Jitter,
     pub(super) to_self: VecDeque<Envelope>,
@@ -102,7 +106,8 @@ impl Director {
                     self.settings.configured = topology;
                 }
             }
-            Input::Probed { failing, at_unix_s } => self.probed(failing, at_unix_s, now, out),
+            Input::Probed { failing } => self.probed(failing, now, out),
+            Input::WallClock { unix_s } => self.wall = Some((now, unix_s)),
             Input::Kick(whose) => self.kick(whose, out),
             Input::ListHeld {
                 of,
@@ -343,6 +348,12 @@ impl Director {
     /// The topology in force here.
     pub fn topology(&self) -> &Arc<Topology> {
         &self.committed.topology
+    }
+
+    /// Seconds since 1970, by what was last told; nothing before that.
+    pub(super) fn unix_seconds(&self, now: Instant) -> Option<u64> {
+        let (then, unix_s) = self.wall?;
+        Some(unix_s.saturating_add(now.since(then).as_secs()))
     }
 
     pub(super) fn timing(&self) -> Timing {

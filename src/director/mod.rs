@@ -3,6 +3,7 @@
 mod admission;
 mod commands;
 mod coordinate;
+mod draining;
 mod flushing;
 mod follow;
 mod health;

@@ -68,6 +68,8 @@ impl Director {
             coordination: Coordination::new(),
             commands: Commands::default(),
             health: super::health::Health::new(now),
+            draining: super::draining::Draining::new(),
+            wall: None,
             history: History::default(),
             jitter: Jitter::new(boot.to_bits()),
             to_self: VecDeque::new(),

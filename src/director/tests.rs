@@ -1,5 +1,6 @@
 //! A ring in lockstep: no network but a queue, one clock, storage that syncs at once.
 
+mod draining;
 mod flushing;
 mod health;
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BackendId, ChangeError, TagId};
+use super::{BackendId, ChangeError, Drain, TagId};
 
 /// The most virtual hosts of one backend.
 pub const VHOSTS_MAX: u32 = 1_000;
@@ -30,6 +30,8 @@ pub struct Backend {
     /// Whether probes took it out of service; never while it is down. Like one that is down it has no
     /// points.
     pub is_failed: bool,
+    /// Whether it is being emptied. It has no points meanwhile; users pinned to it stay until the deadline.
+    pub drain: Option<Drain>,
     /// When it last went up or down, by an operator or by probes, in Unix seconds; 0 when it never did.
     pub changed_at_unix_s: u64,
 }
@@ -37,10 +39,16 @@ pub struct Backend {
 impl Backend {
     /// How many points it has on the ring of its tag.
     pub fn points(&self) -> u32 {
-        if self.is_working() { self.vhosts } else { 0 }
+        let takes_users = self.is_working() && self.drain.is_none();
+        if takes_users { self.vhosts } else { 0 }
     }
 
-    /// Whether it may take users: no operator and no probe has taken it out of service.
+    /// Its weight as admins see it: 0 while it is being emptied, like that of a backend which takes no new users.
+    pub fn shown_vhosts(&self) -> u32 {
+        if self.drain.is_some() { 0 } else { self.vhosts }
+    }
+
+    /// Whether it serves users: no operator and no probe has taken it out of service.
     pub fn is_working(&self) -> bool {
         self.is_up && !self.is_failed
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Incarnation, Member, MemberId, NewBackend, UserId, UserKey};
+use super::{Drain, Incarnation, Member, MemberId, NewBackend, UserId, UserKey};
 
 /// One wanted difference between a topology and the next. A round decides a batch of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -64,6 +64,19 @@ pub enum Change {
         ip: IpAddr,
         /// When that was found, in Unix seconds.
         at_unix_s: u64,
+    },
+    /// The backend is emptied: it takes no new users, and who is left at the deadline is moved. One that is being emptied
+    /// gets the new deadline and rate.
+    Drain {
+        /// Which.
+        ip: IpAddr,
+        /// Until when, and how fast then.
+        drain: Drain,
+    },
+    /// The backend is not emptied any more. Nothing happens when it was not.
+    CancelDrain {
+        /// Which.
+        ip: IpAddr,
     },
     /// The pins to the backend go, and whoever does not belong there by the ring is closed.
     Flush {

@@ -78,6 +78,20 @@ pub enum ChangeError {
         /// The largest allowed.
         max: u32,
     },
+    /// A drain would move too many users at a time, or none.
+    DrainRateOutOfRange {
+        /// The rate named, users a second.
+        per_second: u32,
+        /// The largest allowed; the least is 1.
+        max: u32,
+    },
+    /// A drain's deadline lies before its order, or too far behind.
+    DrainSpanOutOfRange {
+        /// The time named.
+        span: Duration,
+        /// The longest allowed.
+        max: Duration,
+    },
     /// Users would be left on failed backends too long. Fault of the configuration.
     EvictAfterOutOfRange {
         /// The time named.
@@ -217,6 +231,15 @@ impl fmt::Display for ChangeError {
             ),
             ChangeError::LastWorkingBackend { ip } => {
                 write!(f, "no other backend of its tag could take the users of {ip}")
+            }
+            ChangeError::DrainRateOutOfRange { per_second, max } => {
+                write!(
+                    f,
+                    "a drain of {per_second} users a second is not within 1 to {max}"
+                )
+            }
+            ChangeError::DrainSpanOutOfRange { span, max } => {
+                write!(f, "a deadline after {span:?} is not within 0 to {max:?}")
             }
             ChangeError::BrakeOutOfRange { per_mille, max } => {
                 write!(f, "a brake of {per_mille} per mille is more than {max}")

@@ -74,6 +74,8 @@ impl Topology {
         differ.unless_equal("tag", tag(self, backend), tag(configured, other));
         let state = |backend: &Backend| if backend.is_up { "up" } else { "down" }.to_owned();
         differ.unless_equal("state", state(backend), state(other));
+        let drain = |backend: &Backend| if backend.drain.is_some() { "draining" } else { "" }.to_owned();
+        differ.unless_equal("drain", drain(backend), drain(other));
     }
 }
 

@@ -37,6 +37,14 @@ pub(super) fn fingerprint(table: &Table) -> u64 {
         fields.number(backend.vhosts.into());
         fields.number(backend.tag.index().into());
         fields.number(u64::from(backend.is_failed) << 1 | u64::from(backend.is_up));
+        let drain = backend
+            .drain
+            .map(|drain| [drain.since_unix_s, drain.until_unix_s, drain.per_second.into()]);
+        fields.number(drain.is_some().into());
+        drain
+            .into_iter()
+            .flatten()
+            .for_each(|number| fields.number(number));
     }
     let digest: [u8; 16] = fields.0.finalize().into();
     (u128::from_be_bytes(digest) >> 64) as u64
@@ -60,7 +68,7 @@ impl Fields {
 pub(super) fn hosts_hash(table: &Table) -> u32 {
     let mut crc = 0;
     for backend in table.backends.iter() {
-        let weight = u32::from(!backend.is_working()) ^ backend.vhosts;
+        let weight = u32::from(!backend.is_working()) ^ backend.shown_vhosts();
         crc = crc32(crc, &weight.to_le_bytes());
         crc = crc32(crc, &ip_hash(backend.ip).to_le_bytes());
         crc = crc32(crc, table.tags.name(backend.tag).unwrap_or("").as_bytes());

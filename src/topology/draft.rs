@@ -126,6 +126,11 @@ impl Draft {
                 evicts,
             } => self.fail(*ip, *at_unix_s, *evicts),
             Change::Recover { ip, at_unix_s } => self.recover(*ip, *at_unix_s),
+            Change::Drain { ip, drain } => {
+                drain.check()?;
+                self.edit_backend(*ip, |backend| backend.drain = Some(*drain))
+            }
+            Change::CancelDrain { ip } => self.edit_backend(*ip, |backend| backend.drain = None),
             Change::Flush { ip } => self.flush(*ip),
             Change::Move { key, ip } => {
                 let backend = self.table.backends.find(*ip)?;

@@ -180,6 +180,9 @@ fn backends(listed: Vec<Backend>, tags: &Tags, next_id: u32) -> Result<Backends,
         if backend.is_failed && !backend.is_up {
             return Err(TopologyError::FailedWhileDown { id: backend.id });
         }
+        if let Some(drain) = backend.drain {
+            drain.check()?;
+        }
         backends.insert(backend)?;
     }
     Ok(backends)

@@ -66,6 +66,7 @@ impl Table {
             tag,
             is_up: true,
             is_failed: false,
+            drain: None,
             changed_at_unix_s: 0,
         };
         Arc::make_mut(&mut self.backends).insert(backend)?;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use crate::site::Site;
-use crate::{changes, checkers, companions, cuts, deaths, flush_hook, health, import, logins, poolmon};
+use crate::{
+    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, poolmon,
+};
 
 /// What the users rely on; the name says what.
 struct Scenario {
@@ -21,7 +23,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 24] = scenarios![
+const SCENARIOS: [Scenario; 25] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -38,6 +40,7 @@ const SCENARIOS: [Scenario; 24] = scenarios![
     health::a_hung_backend_is_found_by_a_majority_and_comes_back_by_itself,
     flush_hook::a_moved_user_comes_in_when_the_flush_hook_has_ended,
     deaths::a_director_killed_and_restarted_within_its_lease_loses_no_session,
+    draining::a_drained_backend_is_left_in_peace_and_emptied_at_its_deadline,
     deaths::a_rolling_restart_loses_no_session,
     changes::what_was_changed_at_run_time_survives_a_restart_of_the_whole_ring,
     cuts::one_cut_link_is_noticed_by_nobody,

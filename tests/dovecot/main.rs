@@ -26,6 +26,7 @@ mod crowd;
 mod cuts;
 mod deaths;
 mod doveadm;
+mod draining;
 mod flush_hook;
 mod health;
 mod import;

@@ -161,6 +161,12 @@ impl Member {
         (output.status.code(), String::from_utf8_lossy(&said).into_owned())
     }
 
+    /// `maildirector drain` with these words; it must succeed. What it says.
+    pub fn drain(&self, words: &[&str]) -> String {
+        let whole = ["timeout", "60", PROGRAM, "drain", "-c", &self.config];
+        must(&[&whole, words].concat())
+    }
+
     /// What `maildirector status` tells of differences from the configuration, `SUBJECT SETTING RUNNING`, sorted.
     pub fn differences(&self) -> Vec<String> {
         let status = self.status().unwrap_or_default();

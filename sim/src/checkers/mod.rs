@@ -6,6 +6,7 @@ mod answered_once;
 mod broken;
 mod commands;
 mod distribution;
+mod drain;
 mod flush_first;
 mod health;
 mod holds;
@@ -26,6 +27,7 @@ pub(crate) use answered_once::answered_once;
 pub(crate) use broken::Broken;
 pub(crate) use commands::{Commands, Replied, answers_only_grow};
 pub(crate) use distribution::spread_by_weight;
+pub(crate) use drain::{drain_bound_ms, drain_done, drain_in_peace};
 pub(crate) use flush_first::flush_first;
 pub(crate) use health::{
     brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays, newly_failed,

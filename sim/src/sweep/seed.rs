@@ -2,7 +2,7 @@
 
 use super::moments::Moments;
 use super::script::Script;
-use super::{faults, health, knobs, patterns, work};
+use super::{drain, faults, health, knobs, patterns, work};
 use crate::entropy::{Entropy, Purpose};
 use crate::plan::{Ending, FORMAT, Plan};
 
@@ -45,6 +45,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
         &mut faults,
         &mut work,
     );
+    drain::draw(&mut entropy.stream(Purpose::Drain), &knobs, &moments, &mut work);
     Plan {
         format: FORMAT,
         note: String::new(),

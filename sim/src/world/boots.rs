@@ -78,6 +78,8 @@ impl World<'_> {
         self.perform(run, &mut out);
         self.out = out;
         self.look(run, None);
+        let unix_s = self.now / (1_000 * super::scene::MS);
+        self.give(run, maildirector::director::Input::WallClock { unix_s }, None);
     }
 
     /// The name of the next run, and bits for a new storage.

@@ -81,7 +81,10 @@ impl World<'_> {
                         self.send(run, to.index() as u8, envelope);
                     }
                 }
-                Output::Flood(envelope) => self.flood(run, envelope),
+                Output::Flood(envelope) => {
+                    self.drain_is_proposed(run, &envelope);
+                    self.flood(run, envelope);
+                }
                 Output::Save { number, record } => self.save_wanted(run, number, record),
                 Output::Reply { id, result } => self.command_replied(run, id, result),
                 Output::DryRunReply { id, result } => self.dry_run_replied(run, id, &result),

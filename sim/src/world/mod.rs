@@ -7,6 +7,7 @@ mod causes;
 mod clock;
 mod configuration;
 mod doors;
+mod drains;
 mod faulting;
 mod feed;
 mod flushes;

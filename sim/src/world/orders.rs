@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use maildirector::topology::{Change, Incarnation, Member, MemberId, TagId, UserId, UserKey};
+use maildirector::topology::{Change, Drain, Incarnation, Member, MemberId, TagId, UserId, UserKey};
 
 use super::configuration::new_backend;
 use super::people::backend_ip;
@@ -39,6 +39,21 @@ impl World<'_> {
             Order::Down { backend } => Change::Down {
                 ip: backend_ip(*backend),
                 at_unix_s,
+            },
+            Order::Drain {
+                backend,
+                deadline_ms,
+                per_second,
+            } => Change::Drain {
+                ip: backend_ip(*backend),
+                drain: Drain {
+                    since_unix_s: at_unix_s,
+                    until_unix_s: at_unix_s + deadline_ms / 1_000,
+                    per_second: *per_second,
+                },
+            },
+            Order::CancelDrain { backend } => Change::CancelDrain {
+                ip: backend_ip(*backend),
             },
             Order::Flush { backend } => Change::Flush {
                 ip: backend.map(backend_ip),
@@ -90,6 +105,8 @@ pub(super) fn name_of(order: &Order) -> &'static str {
         Order::SetTag { .. } => "set-tag",
         Order::Up { .. } => "up",
         Order::Down { .. } => "down",
+        Order::Drain { .. } => "drain",
+        Order::CancelDrain { .. } => "cancel-drain",
         Order::Flush { .. } => "flush",
         Order::Move { .. } => "move",
         Order::MoveHash { .. } => "move-hash",

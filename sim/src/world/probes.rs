@@ -47,6 +47,10 @@ pub(crate) struct Probes {
     ups: Vec<u64>,
     ups_said: Vec<u64>,
     up_said_at_ns: Vec<Option<u64>>,
+    /// When somebody came or left the last time.
+    members_changed_ns: u64,
+    /// The newest epoch, and since when it is.
+    pub(super) newest: Option<(maildirector::topology::Epoch, u64)>,
 }
 
 impl Probes {
@@ -65,6 +69,8 @@ impl Probes {
             ups: vec![0; backends],
             ups_said: vec![0; backends],
             up_said_at_ns: vec![None; backends],
+            members_changed_ns: 0,
+            newest: None,
         }
     }
 }
@@ -128,19 +134,15 @@ impl World<'_> {
             .filter(|(_, is_failing)| **is_failing)
             .map(|(backend, _)| backend_ip(backend))
             .collect();
-        let at_unix_s = now / (1_000 * MS);
-        self.give(
-            run,
-            Input::Probed {
-                failing: &failing,
-                at_unix_s,
-            },
-            None,
-        );
+        self.give(run, Input::Probed { failing: &failing }, None);
     }
 
     /// A topology is in force for the first time: what has become of backends?
     pub(super) fn health_is_right(&mut self, before: &Topology, after: &Topology) {
+        let members = |topology: &Topology| topology.members().map(|member| member.id).collect::<Vec<_>>();
+        if members(before) != members(after) {
+            self.probes.members_changed_ns = self.now;
+        }
         self.check(brake_holds(before, after));
         self.check(failed_is_left(before, after));
         for backend in after.backends() {
@@ -212,7 +214,8 @@ impl World<'_> {
         found_so: impl Fn(&Judged) -> &Vec<Option<u64>>,
     ) -> Option<(usize, usize)> {
         let window_ns = 3 * self.longest_lease_ns();
-        if !self.is_undisturbed_for(window_ns) {
+        let has_settled = self.now > self.probes.members_changed_ns + window_ns;
+        if !has_settled || !self.is_undisturbed_for(window_ns) {
             return None;
         }
         let (mut so, mut otherwise) = (0, 0);
@@ -249,17 +252,12 @@ impl World<'_> {
         now > last_ns + 2 * span_ns && !self.recovery.has_begun() && !faults.any(is_disturbing)
     }
 
-    fn longest_lease_ns(&self) -> u64 {
+    pub(super) fn longest_lease_ns(&self) -> u64 {
         super::configuration::longest_lease(self.plan).as_nanos() as u64
     }
 
-    /// A backend that has been dead for long, while nothing else was wrong, has to be out.
-    pub(super) fn dead_backends_are_out(&mut self) {
-        if !self.has_probes() {
-            return;
-        }
-        let lease = super::configuration::longest_lease(self.plan);
-        let bound_ns = dead_backend_bound_ns(self.knobs().probe_ms, lease);
+    /// Since when most directors are under a lease, as far as looks now and then tell.
+    pub(super) fn look_whether_well(&mut self) {
         let Some(newest) = self.agreement.newest().cloned() else {
             return;
         };
@@ -272,20 +270,31 @@ impl World<'_> {
         let leased = directors().filter(|member| is_leased(member.id.index())).count();
         let is_well = leased * 2 > directors().count();
         self.probes.well_since_ns = is_well.then(|| self.probes.well_since_ns.unwrap_or(self.now));
-        if self
-            .probes
-            .well_since_ns
-            .is_none_or(|since| self.now - since < bound_ns)
-        {
+    }
+
+    /// Whether the ring was in order for so long, and nothing but backends and cables went wrong.
+    pub(super) fn is_well_for(&self, span_ns: u64) -> bool {
+        let well_since = self.probes.well_since_ns;
+        well_since.is_some_and(|since| self.now - since >= span_ns) && self.is_undisturbed_for(span_ns)
+    }
+
+    /// A backend that has been dead for long, while nothing else was wrong, has to be out.
+    pub(super) fn dead_backends_are_out(&mut self) {
+        if !self.has_probes() {
             return;
         }
+        let lease = super::configuration::longest_lease(self.plan);
+        let bound_ns = dead_backend_bound_ns(self.knobs().probe_ms, lease);
+        let Some(newest) = self.agreement.newest().cloned() else {
+            return;
+        };
         // What a cable's cut had taken out leaves no room below the brake until it is back.
         let is_cable = |(fault, is_on): (&crate::fault::Fault, &bool)| {
             matches!(fault.kind, FaultKind::Cable { .. })
                 && (*is_on || (fault.from_ms * MS <= self.now && self.now < fault.to_ms * MS + bound_ns))
         };
         let mut faults = self.plan.faults.iter().zip(&self.is_fault_on);
-        if faults.any(is_cable) || !self.is_undisturbed_for(bound_ns) {
+        if faults.any(is_cable) || !self.is_well_for(bound_ns) {
             return;
         }
         for number in 0..self.is_backend_dead.len() {

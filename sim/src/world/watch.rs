@@ -320,7 +320,9 @@ impl World<'_> {
 
     /// A look at everything.
     pub(super) fn sweep(&mut self) {
+        self.look_whether_well();
         self.dead_backends_are_out();
+        self.drains_are_done();
         for at in 0..self.timers.len() {
             let run = self.timers[at].run;
             self.look_at_holds(run);

@@ -12,8 +12,8 @@ fn ip(last: u8) -> IpAddr {
 
 impl Ring {
     fn probed(&mut self, at: u16, failing: &[IpAddr]) {
-        let at_unix_s = AT;
-        self.give(id(at), Input::Probed { failing, at_unix_s });
+        self.give(id(at), Input::WallClock { unix_s: AT });
+        self.give(id(at), Input::Probed { failing });
         self.run(Duration::from_secs(5));
     }
 
@@ -138,13 +138,7 @@ fn a_coordinator_that_hears_nobody_takes_nothing_down_by_itself() {
     }
     // The others hear the coordinator and grant it leases, but it does not hear what they find.
     ring.deaf = Some(id(1));
-    ring.give(
-        id(1),
-        Input::Probed {
-            failing: &[ip(1)],
-            at_unix_s: AT,
-        },
-    );
+    ring.give(id(1), Input::Probed { failing: &[ip(1)] });
     ring.run(Duration::from_secs(8));
     assert_eq!(ring.epochs(), [0, 0, 0]);
 }

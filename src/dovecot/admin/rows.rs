@@ -19,7 +19,7 @@ pub(super) fn hosts(topology: &Topology, counts: &Counts) -> Vec<u8> {
         let held = counts.get(&backend.id).copied().unwrap_or(0);
         put(
             &mut out,
-            format_args!("{}\t{}\t{held}\t", backend.ip, backend.vhosts),
+            format_args!("{}\t{}\t{held}\t", backend.ip, backend.shown_vhosts()),
         );
         escape(topology.tag_name(backend.tag).unwrap_or("").as_bytes(), &mut out);
         let state = if backend.is_working() { 'U' } else { 'D' };

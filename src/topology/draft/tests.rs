@@ -1,5 +1,6 @@
 //! Each change: what it does to the topology, what it moves, and when it is refused.
 
+mod drain;
 mod health;
 mod members;
 mod refusals;

@@ -121,6 +121,7 @@ fn backend(index: u32, ip: &str, vhosts: u32) -> Backend {
         tag: TagId::DEFAULT,
         is_up: true,
         is_failed: false,
+        drain: None,
         changed_at_unix_s: 0,
     }
 }

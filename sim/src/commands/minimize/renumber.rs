@@ -136,6 +136,8 @@ fn keep_order_without_backend(order: &mut Order, gone: usize) -> bool {
         | Order::SetTag { backend, .. }
         | Order::Up { backend }
         | Order::Down { backend }
+        | Order::Drain { backend, .. }
+        | Order::CancelDrain { backend }
         | Order::Flush {
             backend: Some(backend),
         }

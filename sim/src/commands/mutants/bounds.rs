@@ -78,6 +78,8 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::RecoveryNeedsMajority => "one director's probes are enough to bring a backend back",
         Rule::BrakeHolds => "probes take out as many backends as they find failing",
         Rule::HumanDownStays => "probes bring a backend back that an operator took down",
+        Rule::DrainWaitsForItsDeadline => "users of a drained backend are moved before its deadline",
+        Rule::DrainKeepsItsRate => "all users of a drained backend are moved at once",
         Rule::FailedIsEvicted => "users are left on a backend that probes took out",
         Rule::EverybodyIsLookedAt => "a move of everybody of a hash leaves them where they are held",
     }

@@ -28,6 +28,7 @@ const PLANS: &[(&str, &str)] = plans! {
     "majority-of-one-ballot"
     "promise-is-durable"
     "removed-director-not-waited-for"
+    "renews-before-closing"
     "storage-not-claimed"
     "torn-record-accepted"
     "voter-replaced-in-one-round"

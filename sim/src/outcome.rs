@@ -100,6 +100,7 @@ pub enum Invariant {
     HumanDownStays,
     FailedIsLeft,
     DeadBackendOut,
+    NoFlapping,
     DrainInPeace,
     DrainDone,
     Commands,
@@ -141,6 +142,7 @@ impl Invariant {
         Invariant::HumanDownStays,
         Invariant::FailedIsLeft,
         Invariant::DeadBackendOut,
+        Invariant::NoFlapping,
         Invariant::DrainInPeace,
         Invariant::DrainDone,
         Invariant::Commands,
@@ -171,6 +173,7 @@ impl Invariant {
             Invariant::HumanDownStays => "human-down-stays",
             Invariant::FailedIsLeft => "failed-is-left",
             Invariant::DeadBackendOut => "dead-backend-out",
+            Invariant::NoFlapping => "no-flapping",
             Invariant::DrainInPeace => "drain-in-peace",
             Invariant::DrainDone => "drain-done",
             Invariant::Commands => "commands",
@@ -222,6 +225,7 @@ impl Invariant {
             Invariant::HumanDownStays => "probes never undo an operator's down",
             Invariant::FailedIsLeft => "the users of a backend that probes take out are moved with it",
             Invariant::DeadBackendOut => "a dead backend is out of service within a stated bound",
+            Invariant::NoFlapping => "no backend goes out of service because probes were lost",
             Invariant::DrainInPeace => {
                 "users of a drained backend are moved after its deadline only, and no faster than ordered"
             }

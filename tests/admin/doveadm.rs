@@ -202,6 +202,8 @@ fn users_are_shown_moved_flushed_and_kicked() {
         let (code, map) = shell.run(&format!("map -f {}", users.display()));
         assert_eq!(code, 0, "{map}");
         assert_eq!(rows(&map)[0][..3], ["bob", "2677887420", "10.2.0.11"]);
+        shell.succeeds("map -u bob", "2677887420\n");
+        shell.succeeds(&format!("map -f {} -h 2677887420", users.display()), "bob\n");
         shell.succeeds("flush 10.2.0.11", "Info: 10.2.0.11: flushed\n");
         assert_eq!(desk.held_at("bob"), None);
         desk.login("bob", "");

@@ -10,6 +10,7 @@ use std::thread;
 
 use crate::backend::RELAY_PORT;
 use crate::clients::{deliver, log_in_to_submit, put_script, read_imap};
+use crate::command::run;
 use crate::doveadm::{computed_places, director};
 use crate::net::{BACKENDS, backend_ip};
 use crate::proxy::fixed_user;
@@ -114,6 +115,25 @@ pub fn doveadm_on_a_proxy_reaches_each_user_at_his_own_backend(site: &mut Site) 
         .doveadm(&["mailbox", "create", "-u", mover, "Moved"]);
     let there = backends_that_say(&site.folder, mover, "Mailbox created: Moved");
     assert_eq!(there, BTreeSet::from([to]));
+
+    // The stock proxy sends -F on, so the backends look for the file in each user's home.
+    let list = site.folder.join("clerks");
+    std::fs::write(&list, format!("{mover}\n")).expect("the folder of the test is writable");
+    let config = site.proxy(1).config();
+    let words = [
+        "doveadm",
+        "-c",
+        &config,
+        "mailbox",
+        "create",
+        "-F",
+        &list.display().to_string(),
+        "Listed",
+    ];
+    assert!(
+        !run(&words).status.success(),
+        "-F works on a proxy: tell so in docs/DOVECOT.md"
+    );
 
     // Whoever the proxy's userdb can list; the passdb names their hosts.
     site.proxy(2).doveadm(&["mailbox", "create", "-A", "Everybody"]);

@@ -34,6 +34,16 @@ pub(crate) fn health_agreed(backend: BackendId, failing: usize, working: usize) 
     Err(Broken::new(Invariant::HealthAgreed, words))
 }
 
+/// A backend was failed by so many directors, although none had a reason but lost probes. One director alone may lose as
+/// many in a row as it takes; two do not.
+pub(crate) fn no_flapping(backend: BackendId, directors: usize, had_reason: bool) -> Result<(), Broken> {
+    if had_reason || directors < 2 {
+        return Ok(());
+    }
+    let words = format!("{backend} was failed, and nothing was wrong with it but lost probes");
+    Err(Broken::new(Invariant::NoFlapping, words))
+}
+
 /// A backend came back: so many directors found it working lately, and so many others under a lease never did.
 pub(crate) fn recovery_agreed(backend: BackendId, working: usize, failing: usize) -> Result<(), Broken> {
     if working > failing {
@@ -127,6 +137,9 @@ mod tests {
         let id = BackendId::from_index(1);
         assert!(health_agreed(id, 2, 1).is_ok());
         assert!(health_agreed(id, 1, 1).is_err());
+        assert!(no_flapping(id, 3, false).is_err());
+        assert!(no_flapping(id, 3, true).is_ok());
+        assert!(no_flapping(id, 1, false).is_ok());
         assert!(recovery_agreed(id, 2, 1).is_ok());
         assert!(recovery_agreed(id, 1, 2).is_err());
         assert!(human_down_stays(id, 1, 1).is_ok());

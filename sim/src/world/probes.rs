@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use maildirector::director::Input;
+use maildirector::health::{Judge, Verdict};
 use maildirector::topology::Topology;
 
 use super::happening::Happening;
@@ -11,15 +12,15 @@ use super::people::backend_ip;
 use super::scene::{MS, World};
 use crate::checkers::{
     brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays, newly_failed,
-    recovery_agreed,
+    no_flapping, recovery_agreed,
 };
 use crate::entropy::{Purpose, below};
 use crate::fault::FaultKind;
 use crate::marks::Mark;
 
 /// Looks in a row that make a backend failing, or working again.
-const FALL: u8 = 3;
-const RISE: u8 = 2;
+const FALL: u32 = 3;
+const RISE: u32 = 2;
 /// So many of a thousand looks at a working backend fail all the same.
 const LOST_PERMILLE: u64 = 10;
 
@@ -27,10 +28,10 @@ const LOST_PERMILLE: u64 = 10;
 #[derive(Clone, Debug, Default)]
 struct Judged {
     run: Option<u32>,
-    looks: u8,
-    /// Looks in a row that say otherwise than what is judged, by backend.
-    streaks: Vec<u8>,
-    is_failing: Vec<bool>,
+    /// The daemon's own, by backend.
+    judges: Vec<Judge>,
+    /// When it last had a reason to fail, other than a lost look.
+    bad_at_ns: Vec<Option<u64>>,
     /// When it was last judged failing, and working.
     failing_at_ns: Vec<Option<u64>>,
     working_at_ns: Vec<Option<u64>>,
@@ -56,8 +57,8 @@ pub(crate) struct Probes {
 impl Probes {
     pub(crate) fn new(members: usize, backends: usize) -> Self {
         let judged = Judged {
-            streaks: vec![0; backends],
-            is_failing: vec![false; backends],
+            judges: vec![Judge::new(FALL, RISE); backends],
+            bad_at_ns: vec![None; backends],
             failing_at_ns: vec![None; backends],
             working_at_ns: vec![None; backends],
             ..Judged::default()
@@ -100,38 +101,33 @@ impl World<'_> {
         let judged = &mut self.probes.judged[usize::from(member)];
         if judged.run != Some(run) {
             judged.run = Some(run);
-            judged.looks = 0;
-            judged.streaks.fill(0);
-            judged.is_failing.fill(false);
+            judged.judges.fill(Judge::new(FALL, RISE));
         }
-        for backend in 0..judged.streaks.len() {
+        for backend in 0..judged.judges.len() {
             let bits = self.entropy.draw(
                 Purpose::Probe,
                 1 << 32 | u64::from(member) << 16 | backend as u64,
                 now,
             );
             let is_lost = below(bits, 1_000) < LOST_PERMILLE;
-            let is_bad = is_cut || is_lost || self.is_backend_dead[backend];
-            let is_news = is_bad != judged.is_failing[backend];
-            judged.streaks[backend] = if is_news { judged.streaks[backend] + 1 } else { 0 };
-            if judged.streaks[backend] >= if is_bad { FALL } else { RISE } {
-                judged.is_failing[backend] = is_bad;
-                judged.streaks[backend] = 0;
+            let is_bad = is_cut || self.is_backend_dead[backend];
+            if is_bad {
+                judged.bad_at_ns[backend] = Some(now);
             }
-            let judged_at = if judged.is_failing[backend] {
-                &mut judged.failing_at_ns
-            } else {
-                &mut judged.working_at_ns
-            };
-            judged_at[backend] = Some(now);
+            judged.judges[backend].hear(!is_bad && !is_lost);
+            match judged.judges[backend].verdict() {
+                Verdict::Unknown => {}
+                Verdict::Failing => judged.failing_at_ns[backend] = Some(now),
+                Verdict::Working => judged.working_at_ns[backend] = Some(now),
+            }
         }
-        judged.looks = judged.looks.saturating_add(1);
-        if judged.looks < FALL {
+        let verdicts = judged.judges.iter().map(Judge::verdict);
+        if verdicts.clone().any(|verdict| verdict == Verdict::Unknown) {
             return;
         }
         let failing: Vec<IpAddr> = (0..)
-            .zip(&judged.is_failing)
-            .filter(|(_, is_failing)| **is_failing)
+            .zip(verdicts)
+            .filter(|(_, verdict)| *verdict == Verdict::Failing)
             .map(|(backend, _)| backend_ip(backend))
             .collect();
         self.give(run, Input::Probed { failing: &failing }, None);
@@ -163,6 +159,11 @@ impl World<'_> {
             };
             if let Some((failing, working)) = self.opinions(before, number, |judged| &judged.failing_at_ns) {
                 self.check(health_agreed(backend.id, failing, working));
+                self.check(no_flapping(
+                    backend.id,
+                    failing + working,
+                    self.had_reason(number),
+                ));
             }
         }
         let is_back = |backend: &&maildirector::topology::Backend| {
@@ -193,6 +194,17 @@ impl World<'_> {
             self.probes.ups_said[number] += 1;
             self.probes.up_said_at_ns[number] = Some(self.now);
         }
+    }
+
+    /// Whether any director had lately a reason to find the backend failing.
+    fn had_reason(&self, backend: usize) -> bool {
+        let window_ns = 3 * self.longest_lease_ns();
+        let mut bad = self
+            .probes
+            .judged
+            .iter()
+            .filter_map(|judged| judged.bad_at_ns[backend]);
+        bad.any(|at| self.now - at <= window_ns)
     }
 
     /// An operator's `up` overrules the probes until they find anew; it is decided within the wait of commands or never.

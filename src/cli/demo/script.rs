@@ -102,10 +102,10 @@ fn round(number: u16, length: Duration) -> Vec<(Duration, Act)> {
         (part(21), Act::Silence(backend(0))),
         (part(26), Act::Cut(director(0), director(1))),
         (part(33), Act::Mend(director(0), director(1))),
-        (part(36), Act::Answer(backend(0))),
         (isolated, Act::Isolate(director(2))),
         // The isolated director still has a lease and still serves: the change must wait for it.
         (isolated + HALF_SECOND, Act::Down(backend(2))),
+        (part(60), Act::Answer(backend(0))),
         (rejoined, Act::Rejoin(director(2))),
         (rejoined + HALF_SECOND, Act::Up(backend(2))),
         (killed, Act::Kill(director(1))),

@@ -35,7 +35,7 @@ pub(super) fn status(state_folder: &Path) -> Result<MemberReport, Failure> {
 }
 
 /// What an answer says.
-pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(bytes)
         .map_err(|error| Failure::Start(format!("the member's answer makes no sense: {error}")))
 }

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::arguments::Drain;
 use super::ask;
 use super::failure::Failure;
-use super::read_config::read_config;
+use super::read_config::state_folder;
+use super::runtime::runtime;
 use crate::config::format_interval;
 use crate::daemon::{BackendReport, ControlRequest};
-use crate::world::{BootClock, Clock};
+use crate::world::{BootClock, Clock, sleep};
 
 /// Between two lines of `--watch`.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
@@ -33,10 +34,7 @@ struct Progress {
 }
 
 pub(super) fn run(drain: &Drain, output: &mut impl Write) -> Result<(), Failure> {
-    let folder = match &drain.state_folder {
-        Some(folder) => folder.clone(),
-        None => read_config(&drain.config)?.state_folder,
-    };
+    let folder = state_folder(&drain.config, drain.state_folder.as_deref())?;
     if !drain.status {
         let ip = drain.backend;
         let request = if drain.cancel {
@@ -74,18 +72,8 @@ pub(super) fn run(drain: &Drain, output: &mut impl Write) -> Result<(), Failure>
             return Ok(());
         }
         earlier = earlier.or(Some((now, progress.left)));
-        sleep(WATCH_EVERY)?;
+        runtime()?.block_on(sleep(&BootClock, WATCH_EVERY));
     }
-}
-
-fn sleep(span: Duration) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Start(format!("cannot start a runtime: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
-    runtime.block_on(crate::world::sleep(&BootClock, span));
-    Ok(())
 }
 
 fn progress(backend: &BackendReport, now_unix_s: u64) -> Progress {
@@ -158,9 +146,9 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::DrainReport;
+    use crate::topology;
 
-    fn report(pinned: usize, drain: Option<DrainReport>) -> BackendReport {
+    fn report(pinned: usize, drain: Option<topology::Drain>) -> BackendReport {
         BackendReport {
             ip: "10.0.1.1".to_owned(),
             hostname: None,
@@ -176,7 +164,7 @@ mod tests {
     }
 
     fn said(pinned: usize, now: u64, pace: Option<Duration>) -> String {
-        let drain = DrainReport {
+        let drain = topology::Drain {
             since_unix_s: 1_000,
             until_unix_s: 2_800,
             per_second: 50,

@@ -23,6 +23,7 @@ use tracing::{info, warn};
 use super::arguments::{Guard, GuardKick};
 use super::failure::Failure;
 use super::member::{is_running, open_log};
+use super::runtime::runtime;
 use crate::daemon::{LeaseNote, MemberReport, STATUS_SOCKET, journalled_keys};
 use crate::dovecot::{Kick, KickBy, KickDone, KickSettings, Kicks, Processes, start_kicks};
 use crate::world::{
@@ -42,11 +43,7 @@ const LINE_BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn run(arguments: &Guard) -> Result<(), Failure> {
     open_log();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Start(format!("cannot start a runtime: {error}")))?;
-    runtime.block_on(watch(arguments))
+    runtime()?.block_on(watch(arguments))
 }
 
 async fn watch(arguments: &Guard) -> Result<(), Failure> {

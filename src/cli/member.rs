@@ -15,6 +15,7 @@ use super::arguments::Run;
 use super::failure::Failure;
 use super::guarded::{GuardSettings, keep_guard};
 use super::read_config::read_config;
+use super::runtime::runtime;
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{
     CONTROL_SOCKET, Ended, NodeSettings, Reloads, STATUS_SOCKET, configured, open_control, open_status,
@@ -41,11 +42,7 @@ pub(super) fn run(arguments: &Run, kind: Kind) -> Result<(), Failure> {
     let config = read_config(&arguments.config)?;
     let resolved = resolve(&config);
     let (me, settings) = prepare(&config, &resolved, arguments, kind)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Start(format!("cannot start a runtime: {error}")))?;
-    runtime.block_on(serve(&config, &arguments.config, resolved, &me, settings))
+    runtime()?.block_on(serve(&config, &arguments.config, resolved, &me, settings))
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses, by default everything an operator should see.

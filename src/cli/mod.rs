@@ -15,6 +15,7 @@ mod place;
 mod read_config;
 mod reload;
 mod run;
+mod runtime;
 mod status;
 
 pub use run::run;

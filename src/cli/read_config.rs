@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
 use crate::config::{Config, FILE_BYTES_MAX, Fault, parse};
@@ -31,4 +31,12 @@ pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
 /// The configuration in the file.
 pub(super) fn read_config(path: &Path) -> Result<Config, Failure> {
     parse(&read_text(path)?, &path.display().to_string()).map_err(Failure::faults)
+}
+
+/// The state folder of the member: the one that is given, else the one that the configuration names.
+pub(super) fn state_folder(config: &Path, given: Option<&Path>) -> Result<PathBuf, Failure> {
+    match given {
+        Some(folder) => Ok(folder.to_path_buf()),
+        None => Ok(read_config(config)?.state_folder),
+    }
 }

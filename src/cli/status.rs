@@ -5,14 +5,11 @@ use std::io::Write;
 use super::arguments::Status;
 use super::ask;
 use super::failure::Failure;
-use super::read_config::read_config;
+use super::read_config::state_folder;
 use crate::daemon::MemberReport;
 
 pub(super) fn run(status: &Status, output: &mut impl Write) -> Result<(), Failure> {
-    let folder = match &status.state_folder {
-        Some(folder) => folder.clone(),
-        None => read_config(&status.config)?.state_folder,
-    };
+    let folder = state_folder(&status.config, status.state_folder.as_deref())?;
     if status.json {
         let bytes = ask::status_json(&folder)?;
         return writeln!(output, "{}", String::from_utf8_lossy(&bytes)).map_err(Failure::Output);

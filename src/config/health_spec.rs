@@ -15,6 +15,8 @@ pub const PROBE_INTERVAL_MIN: Duration = Duration::from_millis(100);
 pub const PROBE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(3);
 /// The longest that it may take.
 pub const PROBE_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// The shortest that it may be given.
+pub const PROBE_TIMEOUT_MIN: Duration = Duration::from_millis(10);
 /// Failures in a row that make a backend failing.
 pub const FALL_DEFAULT: u32 = 3;
 /// Successes in a row that make it work again.

@@ -51,8 +51,8 @@ pub use fault::Fault;
 pub use flush_hook::FlushHook;
 pub use health_spec::{
     AccountSpec, CHECKS_MAX, CheckSpec, CheckTls, FALL_DEFAULT, HealthSpec, PROBE_INTERVAL_DEFAULT,
-    PROBE_INTERVAL_MAX, PROBE_INTERVAL_MIN, PROBE_TIMEOUT_DEFAULT, PROBE_TIMEOUT_MAX, Protocol, RISE_DEFAULT,
-    THRESHOLD_MAX,
+    PROBE_INTERVAL_MAX, PROBE_INTERVAL_MIN, PROBE_TIMEOUT_DEFAULT, PROBE_TIMEOUT_MAX, PROBE_TIMEOUT_MIN,
+    Protocol, RISE_DEFAULT, THRESHOLD_MAX,
 };
 pub use host::{Host, ServerSpec, parse_ip};
 pub use import::{

@@ -40,7 +40,7 @@ impl Config {
             must("lease", format_interval(self.lease)),
             must(
                 "health.failed_max_percent",
-                percent(self.health.policy.failed_max_per_mille),
+                (self.health.policy.failed_max_per_mille / 10).to_string(),
             ),
             must(
                 "health.evict_after",
@@ -59,10 +59,6 @@ impl Config {
         }));
         all
     }
-}
-
-fn percent(per_mille: u32) -> String {
-    (per_mille / 10).to_string()
 }
 
 fn bounded(value: String) -> String {

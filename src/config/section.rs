@@ -137,6 +137,72 @@ impl<'a> Section<'a> {
         None
     }
 
+    /// The table that stands at `key`, with every key that it may have; a fault when something else stands there. `prefix`
+    /// comes before its keys in faults.
+    pub fn table(
+        &self,
+        report: &mut Report,
+        key: &'static str,
+        written: Written<&'a DeValue<'a>>,
+        prefix: &'static str,
+        keys: &'static [&'static str],
+    ) -> Option<Section<'a>> {
+        let line = written.line;
+        let DeValue::Table(table) = written.value else {
+            let message = format!("is {}, where a [{key}] table belongs", kind(written.value));
+            self.complain(report, line, key, Complaint::new(message));
+            return None;
+        };
+        let section = Section {
+            prefix,
+            line,
+            keys,
+            table,
+        };
+        section.report_unknown(report);
+        Some(section)
+    }
+
+    /// The tables of the array that stands at `key`, at most `max`; a fault for each that is none, and nothing when it is
+    /// no array. Otherwise as [`table`](Self::table).
+    pub fn tables(
+        &self,
+        report: &mut Report,
+        key: &'static str,
+        written: Written<&'a DeValue<'a>>,
+        prefix: &'static str,
+        keys: &'static [&'static str],
+        max: usize,
+    ) -> Option<Vec<Section<'a>>> {
+        let heading = prefix.trim_end_matches('.');
+        let DeValue::Array(array) = written.value else {
+            let message = format!("is {}, where [[{heading}]] tables belong", kind(written.value));
+            self.complain(report, written.line, key, Complaint::new(message));
+            return None;
+        };
+        if array.len() > max {
+            let message = format!("{} {key}s, the limit is {max}", array.len());
+            self.complain(report, written.line, key, Complaint::new(message));
+        }
+        let mut sections = Vec::new();
+        for value in array.iter().take(max) {
+            let line = report.line_of(value.span().start);
+            let DeValue::Table(table) = value.get_ref() else {
+                let found = kind(value.get_ref());
+                let message = format!("{found} stands where a [[{heading}]] table belongs");
+                self.complain(report, line, key, Complaint::new(message));
+                continue;
+            };
+            sections.push(Section {
+                prefix,
+                line,
+                keys,
+                table,
+            });
+        }
+        Some(sections)
+    }
+
     /// Report every key that the table may not have.
     pub fn report_unknown(&self, report: &mut Report) {
         for (key, _) in self.table {

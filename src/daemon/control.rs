@@ -2,13 +2,12 @@
 //! line of JSON.
 
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tracing::warn;
 
+use super::control_talk::{ControlAnswer, ControlRequest};
 use super::desk::CoreDesk;
 use super::drain;
 use super::reload::Reloads;
@@ -23,47 +22,6 @@ const QUESTION_BYTES_MAX: usize = 4_096;
 const QUESTION_MAX: Duration = Duration::from_secs(5);
 /// How long whoever asks may take to read the answer.
 const WRITE_MAX: Duration = Duration::from_secs(5);
-
-/// What a member is asked to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ControlRequest {
-    /// Take over the configuration as its file is now.
-    Reload,
-    /// Empty a backend.
-    Drain {
-        /// Which.
-        ip: IpAddr,
-        /// After so many seconds those who are left are moved.
-        deadline_s: u64,
-        /// So many a second.
-        per_second: u32,
-    },
-    /// Let it be as it was.
-    CancelDrain {
-        /// Which.
-        ip: IpAddr,
-    },
-}
-
-/// What became of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ControlAnswer {
-    /// Whether it was done, wholly.
-    pub is_done: bool,
-    /// What was done, or why not.
-    pub lines: Vec<String>,
-}
-
-impl ControlAnswer {
-    /// It was not done.
-    pub fn refused(why: impl Into<String>) -> Self {
-        ControlAnswer {
-            is_done: false,
-            lines: vec![why.into()],
-        }
-    }
-}
 
 /// Takes questions, one after the other, until the run is over. Whoever can open the socket is an admin, so only the
 /// process's own user can.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::control::ControlAnswer;
+use super::control_talk::ControlAnswer;
 use super::desk::CoreDesk;
 use crate::director::CommandError;
 use crate::dovecot::Desk;

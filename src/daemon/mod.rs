@@ -7,7 +7,8 @@
 //! | `desk` | how doors reach it |
 //! | `closing`, `journal`, `saver`, `places` | what outputs need: kicks, holds on disk, the record, words for backends |
 //! | `names` | the backends' names, resolved again and again |
-//! | `reload`, `control` | a changed configuration taken over; the socket of the command line |
+//! | `control`, `control_talk` | the socket of the command line; what is asked there, and answered |
+//! | `reload` | a changed configuration taken over |
 //! | `probes` | what is probed, and what was found |
 //! | `drain` | backends that are to be emptied |
 //! | `status`, `events` | what operators see: a snapshot, and log lines |
@@ -18,6 +19,7 @@
 mod closing;
 mod configured;
 mod control;
+mod control_talk;
 mod core;
 mod desk;
 mod drain;
@@ -35,13 +37,13 @@ mod settings;
 mod status;
 
 pub use configured::configured;
-pub use control::{CONTROL_SOCKET, ControlAnswer, ControlRequest, open_control};
+pub use control::{CONTROL_SOCKET, open_control};
+pub use control_talk::{ControlAnswer, ControlRequest};
 pub use desk::CoreDesk;
 pub use journal::{JOURNAL, journalled_keys};
 pub use node::{Node, start};
 pub use reload::{Reloads, watch_configuration};
 pub use settings::{DoorSettings, Ended, LeaseNote, NodeSettings, RingPart, StartError};
 pub use status::{
-    BackendReport, DifferenceReport, DrainReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look,
-    open_status,
+    BackendReport, DifferenceReport, LinkReport, MemberReport, OtherReport, STATUS_SOCKET, look, open_status,
 };

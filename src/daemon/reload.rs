@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::control::ControlAnswer;
+use super::control_talk::ControlAnswer;
 use super::desk::CoreDesk;
 use super::names::{resolve, watch_names};
 use crate::config::{Config, Reload, Resolved};

@@ -83,32 +83,11 @@ pub struct BackendReport {
     /// Whether this director's own probes find it failing.
     pub fails_here: bool,
     /// Whether it is being emptied.
-    pub drain: Option<DrainReport>,
+    pub drain: Option<Drain>,
     /// Users held there by this director.
     pub users: u32,
     /// Users pinned there.
     pub pinned: usize,
-}
-
-/// A backend that is being emptied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainReport {
-    /// When that was ordered, in Unix seconds.
-    pub since_unix_s: u64,
-    /// When those who are left are moved, in Unix seconds.
-    pub until_unix_s: u64,
-    /// How many of them in a second.
-    pub per_second: u32,
-}
-
-impl From<Drain> for DrainReport {
-    fn from(drain: Drain) -> Self {
-        DrainReport {
-            since_unix_s: drain.since_unix_s,
-            until_unix_s: drain.until_unix_s,
-            per_second: drain.per_second,
-        }
-    }
 }
 
 /// A link.
@@ -156,7 +135,7 @@ fn report(director: &Director, now: Instant) -> MemberReport {
         is_up: status.backend.is_up,
         is_failed: status.backend.is_failed,
         fails_here: director.finds_failing(status.backend.ip),
-        drain: status.backend.drain.map(DrainReport::from),
+        drain: status.backend.drain,
         users: status.held,
         pinned: status.pinned,
     });

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::machine::Director;
 use super::output::{Event, Output};
 use super::serving::Standing;
 use crate::agreement::{Rule, timing::stretched};
-use crate::topology::{Backend, BackendId, Change, ChangeError, MemberId};
+use crate::topology::{Backend, BackendId, Change, ChangeError, MemberId, Topology};
 use crate::world::Instant;
 
 /// A member's own opinion, and a coordinator's memory of what it did about all of them.
@@ -82,8 +83,13 @@ impl Director {
 
     /// What the coordinator wants changed by what the directors' probes find; nothing that would be refused.
     pub(super) fn health_changes(&mut self, now: Instant, out: &mut Vec<Output>) -> Vec<Change> {
+        let topology = Arc::clone(self.topology());
+        if !self.is_health_news(&topology) {
+            self.health.failed.clear();
+            self.health.kept.clear();
+            return Vec::new();
+        }
         let counts = self.count_opinions(now);
-        let topology = std::sync::Arc::clone(self.topology());
         let is_failed = |id: &BackendId| topology.backend(*id).is_some_and(|backend| backend.is_failed);
         self.health.failed.retain(|id, _| is_failed(id));
         let Some(at_unix_s) = self.unix_seconds(now) else {
@@ -112,6 +118,18 @@ impl Director {
         }
         self.health.kept = kept;
         changes
+    }
+
+    /// Whether anybody finds a backend failing, or one has failed: else all is as it was, and there is nothing to count.
+    fn is_health_news(&self, topology: &Topology) -> bool {
+        let names_any = |failing: &[BackendId]| !failing.is_empty();
+        let is_failing_here = self.health.own.as_ref().is_some_and(|own| !own.is_empty());
+        let mut heard = self.heard.values().filter_map(|heard| heard.failing.as_deref());
+        let is_down_lifted = !self.settings.rules.keep(Rule::HumanDownStays);
+        is_failing_here
+            || heard.any(names_any)
+            || topology.backends().any(|backend| backend.is_failed)
+            || is_down_lifted
     }
 
     fn health_change(

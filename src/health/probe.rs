@@ -63,22 +63,19 @@ async fn through<W: World>(
     let mut stream = connected.map_err(|error| ProbeFault::Connect {
         why: error.to_string(),
     })?;
-    if check.tls == CheckTls::Tls {
-        let mut stream = secure(check, ip, stream, talk).await?;
+    let is_first = check.tls == CheckTls::Tls;
+    if !is_first {
         let step = talk.exchange.connected();
-        return match talk.on(&mut stream, step).await? {
-            Turn::Done => Ok(()),
-            Turn::StartTls => Err(ProbeFault::Tls {
-                why: "it is there already".to_owned(),
-            }),
-        };
-    }
-    let step = talk.exchange.connected();
-    if let Turn::Done = talk.on(&mut stream, step).await? {
-        return Ok(());
+        if let Turn::Done = talk.on(&mut stream, step).await? {
+            return Ok(());
+        }
     }
     let mut stream = secure(check, ip, stream, talk).await?;
-    let step = talk.exchange.secured();
+    let step = if is_first {
+        talk.exchange.connected()
+    } else {
+        talk.exchange.secured()
+    };
     talk.on(&mut stream, step).await.map(|_| ())
 }
 

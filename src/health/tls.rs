@@ -8,7 +8,7 @@ use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier};
 
 use super::check::CheckError;
 
@@ -28,26 +28,26 @@ pub(super) fn trusting(file: &Path) -> Result<ClientConfig, CheckError> {
     if roots.is_empty() {
         return Err(failed(&"there is no certificate in it"));
     }
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the usual versions");
     Ok(single(
-        builder.with_root_certificates(roots).with_no_client_auth(),
+        builder().with_root_certificates(roots).with_no_client_auth(),
     ))
 }
 
 /// Every certificate: enough to see that a backend speaks TLS, not to know who it is.
 pub(super) fn trusting_all() -> ClientConfig {
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the usual versions");
     let verifier = Arc::new(AnyCertificate(provider()));
     single(
-        builder
+        builder()
             .dangerous()
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth(),
     )
+}
+
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the usual versions")
 }
 
 fn provider() -> Arc<CryptoProvider> {

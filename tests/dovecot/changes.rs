@@ -51,8 +51,7 @@ pub fn a_backend_that_is_down_and_flushed_gives_its_users_away_and_nobody_else_m
 
     director(site.proxy(3), &["up", &backend_ip(leaving)]);
     assert_eq!(site.truth.places(&users), after, "up alone moves nobody");
-    director(site.proxy(1), &["flush", "all"]);
-    site.crowd_must_return();
+    site.flush_all(1);
     assert_eq!(
         site.truth.places(&users),
         computed_places(&users),

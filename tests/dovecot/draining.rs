@@ -58,8 +58,7 @@ pub fn a_drained_backend_is_left_in_peace_and_emptied_at_its_deadline(site: &mut
 
     let said = site.member(2).drain(&[&ip, "--cancel"]);
     assert!(said.contains("in service"), "{said}");
-    director(site.proxy(2), &["flush", "all"]);
-    site.crowd_must_return();
+    site.flush_all(2);
     assert!((1..=MEMBERS).all(|member| site.member(member).shows(drained) == Some("up")));
     assert!(users_at(site, drained) > 0, "it has users again");
 }

@@ -89,6 +89,5 @@ pub fn a_hung_backend_is_found_by_a_majority_and_comes_back_by_itself(site: &mut
         places,
         "nobody moves because it is back"
     );
-    director(site.proxy(2), &["flush", "all"]);
-    site.crowd_must_return();
+    site.flush_all(2);
 }

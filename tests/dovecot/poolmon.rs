@@ -196,6 +196,5 @@ pub fn poolmon_takes_a_dead_backend_out_and_brings_it_back(site: &mut Site) {
         places,
         "nobody moves because it is back"
     );
-    director(site.proxy(2), &["flush", "all"]);
-    site.crowd_must_return();
+    site.flush_all(2);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::backend;
 use crate::crowd::Crowd;
+use crate::doveadm::director;
 use crate::flush_hook;
 use crate::instance::{Instance, MAIL_UID};
 use crate::member::{self, Member, last_lines};
@@ -90,6 +91,12 @@ impl Site {
             member.must_serve();
         }
         self.crowd.go_home();
+    }
+
+    /// Have everybody go where he belongs, and wait until all sessions stand again.
+    pub fn flush_all(&self, proxy: usize) {
+        director(self.proxy(proxy), &["flush", "all"]);
+        self.crowd_must_return();
     }
 
     /// Wait until all sessions stand, wherever.

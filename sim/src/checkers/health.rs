@@ -23,14 +23,29 @@ pub(crate) fn newly_failed<'a>(
         .filter(move |backend| backend.is_failed && !was_failed(backend.id))
 }
 
-/// A backend was failed: so many directors under a lease found it failing lately, and so many never did.
-pub(crate) fn health_agreed(backend: BackendId, failing: usize, working: usize) -> Result<(), Broken> {
-    if failing > working {
+/// What probes may do to a backend when most directors agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Failed,
+    CameBack,
+}
+
+/// A backend was failed, or came back: so many directors under a lease found so lately, and so many never did.
+pub(crate) fn health_agreed(
+    backend: BackendId,
+    verdict: Verdict,
+    so: usize,
+    otherwise: usize,
+) -> Result<(), Broken> {
+    if so > otherwise {
         return Ok(());
     }
-    let words = format!(
-        "{backend} was failed, {failing} directors found it failing lately and {working} others did not"
-    );
+    let (became, found) = match verdict {
+        Verdict::Failed => ("was failed", "failing"),
+        Verdict::CameBack => ("came back", "working"),
+    };
+    let words =
+        format!("{backend} {became}, {so} directors found it {found} lately and {otherwise} others did not");
     Err(Broken::new(Invariant::HealthAgreed, words))
 }
 
@@ -42,17 +57,6 @@ pub(crate) fn no_flapping(backend: BackendId, directors: usize, had_reason: bool
     }
     let words = format!("{backend} was failed, and nothing was wrong with it but lost probes");
     Err(Broken::new(Invariant::NoFlapping, words))
-}
-
-/// A backend came back: so many directors found it working lately, and so many others under a lease never did.
-pub(crate) fn recovery_agreed(backend: BackendId, working: usize, failing: usize) -> Result<(), Broken> {
-    if working > failing {
-        return Ok(());
-    }
-    let words = format!(
-        "{backend} came back, {working} directors found it working lately and {failing} others did not"
-    );
-    Err(Broken::new(Invariant::HealthAgreed, words))
 }
 
 /// What a step fails is within the brake, and leaves a backend to its tag.
@@ -135,13 +139,13 @@ mod tests {
     #[test]
     fn a_minority_is_noticed() {
         let id = BackendId::from_index(1);
-        assert!(health_agreed(id, 2, 1).is_ok());
-        assert!(health_agreed(id, 1, 1).is_err());
+        assert!(health_agreed(id, Verdict::Failed, 2, 1).is_ok());
+        assert!(health_agreed(id, Verdict::Failed, 1, 1).is_err());
         assert!(no_flapping(id, 3, false).is_err());
         assert!(no_flapping(id, 3, true).is_ok());
         assert!(no_flapping(id, 1, false).is_ok());
-        assert!(recovery_agreed(id, 2, 1).is_ok());
-        assert!(recovery_agreed(id, 1, 2).is_err());
+        assert!(health_agreed(id, Verdict::CameBack, 2, 1).is_ok());
+        assert!(health_agreed(id, Verdict::CameBack, 1, 2).is_err());
         assert!(human_down_stays(id, 1, 1).is_ok());
         assert!(human_down_stays(id, 1, 0).is_err());
     }

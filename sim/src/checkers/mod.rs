@@ -30,8 +30,8 @@ pub(crate) use distribution::spread_by_weight;
 pub(crate) use drain::{drain_bound_ms, drain_done, drain_in_peace};
 pub(crate) use flush_first::flush_first;
 pub(crate) use health::{
-    brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays, newly_failed,
-    no_flapping, recovery_agreed,
+    Verdict, brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays,
+    newly_failed, no_flapping,
 };
 pub(crate) use holds::hold_where_placed;
 pub(crate) use holds_end::{holds_end, holds_end_bound_ns};

@@ -26,11 +26,7 @@ impl World<'_> {
         let Some(newest) = self.agreement.newest().cloned() else {
             return;
         };
-        let epoch = newest.epoch();
-        if self.probes.newest.is_none_or(|(known, _)| known != epoch) {
-            self.probes.newest = Some((epoch, self.now));
-        }
-        let since_ms = self.probes.newest.map_or(0, |(_, since_ns)| since_ns / MS);
+        let since_ms = self.newest_since_ns / MS;
         let bound_ms = drain_bound_ms(self.longest_lease_ns() / MS);
         for backend in newest.topology.backends() {
             let Some(drain) = backend.drain else { continue };

@@ -11,8 +11,8 @@ use super::happening::Happening;
 use super::people::backend_ip;
 use super::scene::{MS, World};
 use crate::checkers::{
-    brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays, newly_failed,
-    no_flapping, recovery_agreed,
+    self, brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays, newly_failed,
+    no_flapping,
 };
 use crate::entropy::{Purpose, below};
 use crate::fault::FaultKind;
@@ -50,8 +50,6 @@ pub(crate) struct Probes {
     up_said_at_ns: Vec<Option<u64>>,
     /// When somebody came or left the last time.
     members_changed_ns: u64,
-    /// The newest epoch, and since when it is.
-    pub(super) newest: Option<(maildirector::topology::Epoch, u64)>,
 }
 
 impl Probes {
@@ -71,7 +69,6 @@ impl Probes {
             ups_said: vec![0; backends],
             up_said_at_ns: vec![None; backends],
             members_changed_ns: 0,
-            newest: None,
         }
     }
 }
@@ -158,7 +155,12 @@ impl World<'_> {
                 continue;
             };
             if let Some((failing, working)) = self.opinions(before, number, |judged| &judged.failing_at_ns) {
-                self.check(health_agreed(backend.id, failing, working));
+                self.check(health_agreed(
+                    backend.id,
+                    checkers::Verdict::Failed,
+                    failing,
+                    working,
+                ));
                 self.check(no_flapping(
                     backend.id,
                     failing + working,
@@ -183,7 +185,12 @@ impl World<'_> {
             }
             let opinions = self.opinions(before, number, |judged| &judged.working_at_ns);
             if let Some((working, failing)) = opinions {
-                self.check(recovery_agreed(backend.id, working, failing));
+                self.check(health_agreed(
+                    backend.id,
+                    checkers::Verdict::CameBack,
+                    working,
+                    failing,
+                ));
             }
         }
     }
@@ -325,7 +332,7 @@ impl World<'_> {
             let mut draft = maildirector::topology::Draft::of(&newest.topology);
             if draft.apply(&[fail]).is_ok() {
                 let words = format!("{} is dead for long and still in service", backend.id);
-                self.check(Err(crate::checkers::Broken::new(
+                self.check(Err(checkers::Broken::new(
                     crate::outcome::Invariant::DeadBackendOut,
                     words,
                 )));

@@ -81,6 +81,8 @@ pub(crate) struct World<'p> {
     pub(super) agreement: Agreement,
     pub(super) commands: Commands,
     pub(super) newest: Epoch,
+    /// Since when that is in force somewhere.
+    pub(super) newest_since_ns: u64,
     pub(super) is_faultless: bool,
     pub(super) events_at_sweep: u64,
 
@@ -140,6 +142,7 @@ impl<'p> World<'p> {
             agreement: Agreement::default(),
             commands: Commands::default(),
             newest: Epoch::ZERO,
+            newest_since_ns: 0,
             is_faultless: configuration::is_faultless(plan),
             events_at_sweep: 0,
             trace: Trace::new(options.trace == TraceMode::Lines),

@@ -80,7 +80,10 @@ impl World<'_> {
             return;
         };
         let committed = director.committed().clone();
-        self.newest = self.newest.max(committed.epoch());
+        if committed.epoch() > self.newest {
+            self.newest = committed.epoch();
+            self.newest_since_ns = self.now;
+        }
         let is_first = self.agreement.installed(member, &committed);
         if is_first == Ok(true)
             && let Some((_, before)) = self.agreement.epochs().range(..committed.epoch()).next_back()

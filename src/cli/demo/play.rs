@@ -24,6 +24,7 @@ use super::summary::summary;
 use super::tally::Tally;
 use crate::cli::arguments::Demo;
 use crate::cli::failure::Failure;
+use crate::cli::runtime::runtime;
 use crate::topology::HashFormat;
 use crate::world::{Clock, RealWorld, Task, World, select};
 
@@ -52,12 +53,7 @@ const LINE: Duration = Duration::from_secs(1);
 pub(in crate::cli) fn run(options: &Demo, output: &mut impl Write) -> Result<(), Failure> {
     let stage = Arc::new(Stage::set(options.keep)?);
     let running = Directors::new(stage.clone())?;
-    let failed = |error: io::Error| Failure::Start(format!("cannot start a runtime: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(failed)?;
-    runtime.block_on(play(options, stage, running, output))
+    runtime()?.block_on(play(options, stage, running, output))
 }
 
 async fn play(

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use toml::de::DeValue;
-
-use super::absolute_path;
+use super::{absolute_path, or};
 use crate::config::complaint::{Complaint, Quoted};
 use crate::config::health_spec::{
     AccountSpec, CHECKS_MAX, CheckSpec, CheckTls, HealthSpec, PROBE_INTERVAL_MAX, PROBE_INTERVAL_MIN,
-    PROBE_TIMEOUT_MAX, Protocol, THRESHOLD_MAX,
+    PROBE_TIMEOUT_MAX, PROBE_TIMEOUT_MIN, Protocol, THRESHOLD_MAX,
 };
 use crate::config::interval::interval;
 use crate::config::report::Report;
-use crate::config::section::{Section, kind};
-use crate::topology::EVICT_AFTER_MAX;
+use crate::config::section::Section;
+use crate::topology::{EVICT_AFTER_MAX, HealthPolicy};
 
 pub(in crate::config) const HEALTH_KEYS: [&str; 7] = [
     "check",
@@ -40,52 +38,34 @@ pub(in crate::config) const CHECK_KEYS: [&str; 8] = [
 const NAME_BYTES_MAX: usize = 255;
 
 pub(super) fn read(top: &Section<'_>, report: &mut Report) -> HealthSpec {
-    let mut health = HealthSpec::default();
-    let Some(written) = top.value(report, "health") else {
-        return health;
+    let written = top.value(report, "health");
+    let section = written.and_then(|written| top.table(report, "health", written, "health.", &HEALTH_KEYS));
+    let Some(section) = section else {
+        return HealthSpec::default();
     };
-    let DeValue::Table(table) = written.value else {
-        let message = format!("is {}, where a [health] table belongs", kind(written.value));
-        top.complain(report, written.line, "health", Complaint::new(message));
-        return health;
+    let span = |report: &mut Report, key, example, min, max| {
+        section.parsed(report, key, example, |text| span_within(text, min, max))
     };
-    let section = Section {
-        prefix: "health.",
-        line: written.line,
-        keys: &HEALTH_KEYS,
-        table,
-    };
-    section.report_unknown(report);
-    let span = |report: &mut Report, key, example, min, max, into: &mut Duration| {
-        let read = section.parsed(report, key, example, |text| span_within(text, min, max));
-        if let Some(read) = read {
-            *into = read.value;
-        }
-    };
-    let (min, max) = (PROBE_INTERVAL_MIN, PROBE_INTERVAL_MAX);
-    span(report, "interval", "\"5s\"", min, max, &mut health.interval);
-    let (min, max) = (Duration::from_millis(10), PROBE_TIMEOUT_MAX);
-    span(report, "timeout", "\"3s\"", min, max, &mut health.timeout);
-    let evict_after = &mut health.policy.evict_after;
-    span(
-        report,
-        "evict_after",
-        "\"30s\"",
-        Duration::ZERO,
-        EVICT_AFTER_MAX,
-        evict_after,
-    );
-    if let Some(fall) = section.number(report, "fall", 1, THRESHOLD_MAX) {
-        health.fall = fall.value;
+    let (interval_min, interval_max) = (PROBE_INTERVAL_MIN, PROBE_INTERVAL_MAX);
+    let interval = span(report, "interval", "\"5s\"", interval_min, interval_max);
+    let timeout = span(report, "timeout", "\"3s\"", PROBE_TIMEOUT_MIN, PROBE_TIMEOUT_MAX);
+    let evict_after = span(report, "evict_after", "\"30s\"", Duration::ZERO, EVICT_AFTER_MAX);
+    let fall = section.number(report, "fall", 1, THRESHOLD_MAX);
+    let rise = section.number(report, "rise", 1, THRESHOLD_MAX);
+    let percent = section.number(report, "failed_max_percent", 0, 100);
+    let usual = HealthSpec::default();
+    HealthSpec {
+        interval: or(interval, usual.interval),
+        timeout: or(timeout, usual.timeout),
+        fall: or(fall, usual.fall),
+        rise: or(rise, usual.rise),
+        policy: HealthPolicy {
+            failed_max_per_mille: percent
+                .map_or(usual.policy.failed_max_per_mille, |percent| percent.value * 10),
+            evict_after: or(evict_after, usual.policy.evict_after),
+        },
+        checks: checks(&section, report),
     }
-    if let Some(rise) = section.number(report, "rise", 1, THRESHOLD_MAX) {
-        health.rise = rise.value;
-    }
-    if let Some(percent) = section.number(report, "failed_max_percent", 0, 100) {
-        health.policy.failed_max_per_mille = percent.value * 10;
-    }
-    health.checks = checks(&section, report);
-    health
 }
 
 fn span_within(text: &str, min: Duration, max: Duration) -> Result<Duration, Complaint> {
@@ -99,36 +79,12 @@ fn span_within(text: &str, min: Duration, max: Duration) -> Result<Duration, Com
 }
 
 fn checks(health: &Section<'_>, report: &mut Report) -> Vec<CheckSpec> {
-    let Some(written) = health.value(report, "check") else {
-        return Vec::new();
-    };
-    let DeValue::Array(array) = written.value else {
-        let message = format!("is {}, where [[health.check]] tables belong", kind(written.value));
-        health.complain(report, written.line, "check", Complaint::new(message));
-        return Vec::new();
-    };
-    if array.len() > CHECKS_MAX {
-        let message = format!("{} checks, the limit is {CHECKS_MAX}", array.len());
-        health.complain(report, written.line, "check", Complaint::new(message));
-    }
-    let mut checks = Vec::new();
-    for value in array.iter().take(CHECKS_MAX) {
-        let line = report.line_of(value.span().start);
-        let DeValue::Table(table) = value.get_ref() else {
-            let found = kind(value.get_ref());
-            let message = format!("{found} stands where a [[health.check]] table belongs");
-            health.complain(report, line, "check", Complaint::new(message));
-            continue;
-        };
-        let section = Section {
-            prefix: "health.check.",
-            line,
-            keys: &CHECK_KEYS,
-            table,
-        };
-        checks.extend(check(&section, report));
-    }
-    checks
+    let written = health.value(report, "check");
+    let sections = written.and_then(|written| {
+        health.tables(report, "check", written, "health.check.", &CHECK_KEYS, CHECKS_MAX)
+    });
+    let sections = sections.unwrap_or_default().into_iter();
+    sections.filter_map(|section| check(&section, report)).collect()
 }
 
 fn check(section: &Section<'_>, report: &mut Report) -> Option<CheckSpec> {

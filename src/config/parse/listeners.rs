@@ -10,7 +10,7 @@ use super::{account, check_path};
 use crate::config::complaint::{Complaint, Quoted};
 use crate::config::host::{parse_ip, parse_port, refuse_short_form};
 use crate::config::report::Report;
-use crate::config::section::{Section, kind};
+use crate::config::section::Section;
 use crate::config::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
 
 pub(in crate::config) const LISTENER_KEYS: [&str; 7] =
@@ -23,33 +23,18 @@ pub(super) fn read(top: &Section<'_>, base_dir: &Path, report: &mut Report) -> V
     let Some(written) = top.value(report, "listener") else {
         return ListenerKind::USUAL.map(|kind| kind.usual(base_dir)).into();
     };
-    let DeValue::Array(array) = written.value else {
-        let message = format!("is {}, where [[listener]] tables belong", kind(written.value));
-        top.complain(report, written.line, "listener", Complaint::new(message));
-        return Vec::new();
-    };
-    if array.len() > LISTENERS_MAX {
-        let message = format!("{} listeners, the limit is {LISTENERS_MAX}", array.len());
-        top.complain(report, written.line, "listener", Complaint::new(message));
-    }
+    let sections = top.tables(
+        report,
+        "listener",
+        written,
+        "listener.",
+        &LISTENER_KEYS,
+        LISTENERS_MAX,
+    );
     let mut listeners = Vec::new();
     let mut lines = BTreeMap::new();
-    for value in array.iter().take(LISTENERS_MAX) {
-        let line = report.line_of(value.span().start);
-        let DeValue::Table(table) = value.get_ref() else {
-            let message = format!(
-                "{} stands where a [[listener]] table belongs",
-                kind(value.get_ref())
-            );
-            top.complain(report, line, "listener", Complaint::new(message));
-            continue;
-        };
-        let section = Section {
-            prefix: "listener.",
-            line,
-            keys: &LISTENER_KEYS,
-            table,
-        };
+    for section in sections.unwrap_or_default() {
+        let line = section.line;
         let Some(listener) = one(&section, base_dir, report) else {
             continue;
         };

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::role;
 use crate::config::complaint::Complaint;
 use crate::config::report::Report;
-use crate::config::section::{Section, kind};
+use crate::config::section::Section;
 use crate::config::{MemberList, MemberRole, NumberedMember, ServerSpec, Written};
 use crate::topology::{MEMBERS_MAX, MemberId};
 
@@ -24,7 +24,7 @@ pub(super) fn read(top: &Section<'_>, report: &mut Report) -> Written<MemberList
                 top.complain(report, other.line, key, complaint);
             }
         }
-        return tables(numbered, report);
+        return tables(top, numbered, report);
     }
     let witnesses = witnesses.unwrap_or_else(|| Written::unwritten(Vec::new()));
     let directors = directors.unwrap_or_else(|| Written::unwritten(Vec::new()));
@@ -39,36 +39,21 @@ pub(super) fn read(top: &Section<'_>, report: &mut Report) -> Written<MemberList
     directors.map(|directors| MemberList::Listed { directors, witnesses })
 }
 
-fn tables(written: Written<&DeValue<'_>>, report: &mut Report) -> Written<MemberList> {
-    let mut members = Vec::new();
-    let DeValue::Array(array) = written.value else {
-        let message = format!("is {}, where [[member]] tables belong", kind(written.value));
-        report.add(written.line, "member", Complaint::new(message));
-        return written.map(|_| MemberList::Alone);
-    };
-    if array.len() > MEMBERS_MAX {
-        let message = format!("{} members, the limit is {MEMBERS_MAX}", array.len());
-        report.add(written.line, "member", Complaint::new(message));
+fn tables<'a>(
+    top: &Section<'a>,
+    written: Written<&'a DeValue<'a>>,
+    report: &mut Report,
+) -> Written<MemberList> {
+    let line = written.line;
+    let sections = top.tables(report, "member", written, "member.", &MEMBER_KEYS, MEMBERS_MAX);
+    let members = sections.map(|sections| {
+        let sections = sections.into_iter();
+        sections.filter_map(|section| one(&section, report)).collect()
+    });
+    Written {
+        value: members.map_or(MemberList::Alone, MemberList::Numbered),
+        line,
     }
-    for value in array.iter().take(MEMBERS_MAX) {
-        let line = report.line_of(value.span().start);
-        let DeValue::Table(table) = value.get_ref() else {
-            let message = format!(
-                "{} stands where a [[member]] table belongs",
-                kind(value.get_ref())
-            );
-            report.add(line, "member", Complaint::new(message));
-            continue;
-        };
-        let section = Section {
-            prefix: "member.",
-            line,
-            keys: &MEMBER_KEYS,
-            table,
-        };
-        members.extend(one(&section, report));
-    }
-    written.map(|_| MemberList::Numbered(members))
 }
 
 fn one(section: &Section<'_>, report: &mut Report) -> Option<Written<NumberedMember>> {

@@ -3,13 +3,11 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-use toml::de::DeValue;
-
 use super::absolute_path;
 use crate::config::complaint::{Complaint, Quoted};
 use crate::config::host::{parse_ip, parse_port, refuse_short_form};
 use crate::config::report::Report;
-use crate::config::section::{Section, kind};
+use crate::config::section::Section;
 use crate::config::{RING_PORT_DEFAULT, RingSecurity, RingSettings};
 
 pub(in crate::config) const RING_KEYS: [&str; 6] =
@@ -28,22 +26,13 @@ pub(super) fn read(top: &Section<'_>, report: &mut Report) -> RingSettings {
             security: None,
         };
     };
-    let DeValue::Table(table) = written.value else {
-        let message = format!("is {}, where a [ring] table belongs", kind(written.value));
-        top.complain(report, written.line, "ring", Complaint::new(message));
+    let Some(section) = top.table(report, "ring", written, "ring.", &RING_KEYS) else {
         return RingSettings {
             listen: None,
             address: None,
             security: UNKNOWN,
         };
     };
-    let section = Section {
-        prefix: "ring.",
-        line: written.line,
-        keys: &RING_KEYS,
-        table,
-    };
-    section.report_unknown(report);
     RingSettings {
         listen: section.parsed(report, "listen", "\"10.0.0.1:9090\"", listen),
         address: section.parsed(report, "address", "\"10.0.0.1:9090\"", address),

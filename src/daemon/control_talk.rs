@@ -1,0 +1,47 @@
+//! What commands of this machine may ask of a running member, and what they are answered. How it travels is left to
+//! `control`.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a member is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlRequest {
+    /// Take over the configuration as its file is now.
+    Reload,
+    /// Empty a backend.
+    Drain {
+        /// Which.
+        ip: IpAddr,
+        /// After so many seconds those who are left are moved.
+        deadline_s: u64,
+        /// So many a second.
+        per_second: u32,
+    },
+    /// Let it be as it was.
+    CancelDrain {
+        /// Which.
+        ip: IpAddr,
+    },
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlAnswer {
+    /// Whether it was done, wholly.
+    pub is_done: bool,
+    /// What was done, or why not.
+    pub lines: Vec<String>,
+}
+
+impl ControlAnswer {
+    /// It was not done.
+    pub fn refused(why: impl Into<String>) -> Self {
+        ControlAnswer {
+            is_done: false,
+            lines: vec![why.into()],
+        }
+    }
+}

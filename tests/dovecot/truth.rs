@@ -11,12 +11,12 @@ use crate::command::must;
 /// A user whom `checkers` puts on two backends by hand, to see that it is noticed.
 pub const PLANTED_SPLIT: &str = "planted";
 
-/// The account of the directors' probes, which log in at every backend and open no mailbox.
+/// The account of the directors' probes, which log in at every backend and open no mailbox: no user of the ring.
 pub const PROBE: &str = "probe";
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Who is where: for each user, for each backend, the processes that serve the user there.
+/// Who is where, but for the probes: for each user, for each backend, the processes that serve the user there.
 pub type Sample = BTreeMap<String, BTreeMap<usize, BTreeSet<u32>>>;
 
 /// Somebody who is at several backends.
@@ -51,9 +51,7 @@ impl Truth {
                 let started = Instant::now();
                 match look_for_splits(&asked) {
                     Ok(splits) => {
-                        let splits = splits
-                            .into_iter()
-                            .filter(|split| split.user != PLANTED_SPLIT && split.user != PROBE);
+                        let splits = splits.into_iter().filter(|split| split.user != PLANTED_SPLIT);
                         let splits = splits.map(|split| split.what);
                         notes.splits.lock().expect("nobody panics with it").extend(splits);
                     }
@@ -158,7 +156,8 @@ fn sample(configs: &[String]) -> Result<Sample, String> {
     let mut sample = Sample::new();
     for (backend, answer) in (1..).zip(answers) {
         let answer = answer.map_err(|_| format!("backend {backend}: `doveadm who` failed"))?;
-        for (user, process) in answer.lines().skip(1).filter_map(user_and_process) {
+        let told = answer.lines().skip(1).filter_map(user_and_process);
+        for (user, process) in told.filter(|(user, _)| user != PROBE) {
             sample
                 .entry(user)
                 .or_default()

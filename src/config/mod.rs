@@ -7,6 +7,7 @@
 //! | [`Config::names`] | - | the host names that must be resolved; resolving is left to the caller |
 //! | [`Config::members`], [`Config::seed`] | [`Resolved`] names | the members with their numbers; the first topology |
 //! | [`Config::me`] | addresses of this machine | which member this process is |
+//! | [`roster`] | the topology in force | whom to link with, as admins have changed it since |
 //! | [`Config::ring_wide`] | the members | what neighbours compare when they meet |
 //! | [`Config::reloaded`] | a changed configuration | what a running member does to follow it |
 //! | [`Config::compared`] | an old and a new answer of the resolver | backends to add, addresses that went |
@@ -35,6 +36,7 @@ mod reloaded;
 mod report;
 mod resolved;
 mod ring_wide;
+mod roster;
 mod section;
 mod seed;
 #[cfg(test)]
@@ -65,5 +67,6 @@ pub use parse::{FILE_BYTES_MAX, parse};
 pub use reloaded::{Reload, ReloadError};
 pub use report::FAULTS_MAX;
 pub use resolved::{RESOLVE_EVERY, Resolved};
-pub use ring_wide::RingWide;
+pub use ring_wide::{RingWide, member_setting};
+pub use roster::{number_for, roster};
 pub use seed::NamesCompared;

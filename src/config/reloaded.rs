@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Config, Fault, Resolved};
+use super::{Config, Fault, MemberSpec, Resolved};
 use crate::topology::NewBackend;
+
+const MEMBERS: &str = "director_servers, witnesses or member";
 
 /// What is to be done so that a running ring is what the changed configuration says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +75,8 @@ impl std::error::Error for ReloadError {}
 
 impl Config {
     /// What the changed configuration `new` asks of a member that runs with this one. `known` are the addresses that
-    /// this one's names had, `resolved` those that the names of `new` have.
+    /// this one's names had, `resolved` those that the names of `new` have; `running` is the [`roster`](super::roster) of
+    /// the ring, which is the one list of members besides the old one that `new` may have.
     ///
     /// # Errors
     /// It can't be taken over; then nothing of it is to be.
@@ -82,8 +85,19 @@ impl Config {
         new: &Config,
         known: &Resolved,
         resolved: &Resolved,
+        running: &[MemberSpec],
     ) -> Result<Reload, ReloadError> {
-        let settings = self.fixed_settings_that_differ(new);
+        let mut settings = self.fixed_settings_that_differ(new);
+        if settings.contains(&MEMBERS) {
+            let members = new.members(resolved).map_err(ReloadError::Faults)?;
+            let places = |members: &[MemberSpec]| -> Vec<_> {
+                let place = |member: &MemberSpec| (member.id, member.address, member.role);
+                members.iter().map(place).collect()
+            };
+            if places(&members) == places(running) {
+                settings.retain(|setting| *setting != MEMBERS);
+            }
+        }
         if !settings.is_empty() {
             let file = new.file.clone();
             return Err(ReloadError::NeedsRestart { file, settings });
@@ -144,7 +158,7 @@ impl Config {
         } = self;
         let differs = [
             ("cluster", *cluster != new.cluster),
-            ("director_servers, witnesses or member", *members != new.members),
+            (MEMBERS, *members != new.members),
             ("director_username_hash", *username_hash != new.username_hash),
             ("director_user_expire", *user_expire != new.user_expire),
             (

@@ -53,11 +53,17 @@ impl Config {
                 must_match: false,
             },
         ];
-        all.extend(members.iter().map(|member| {
-            let value = format!("{} {}", member.role.name(), member.address);
-            must(&format!("member {}", member.id.index()), value)
-        }));
+        all.extend(members.iter().map(member_setting));
         all
+    }
+}
+
+/// What neighbours compare of one member.
+pub fn member_setting(member: &MemberSpec) -> RingWide {
+    RingWide {
+        name: format!("member {}", member.id.index()),
+        value: format!("{} {}", member.role.name(), member.address),
+        must_match: true,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::circle::peer;
 use super::settings::{DoorSettings, NodeSettings, RingPart};
 use crate::agreement::{Boot, Rules};
 use crate::config::{
@@ -11,7 +12,7 @@ use crate::config::{
 };
 use crate::director::{Limits, Policy, Settings};
 use crate::dovecot;
-use crate::ring::{Peer, RingLimits, RingSettings, Security, Setting};
+use crate::ring::{RingLimits, RingSettings, Security, Setting};
 use crate::topology::{MemberId, Topology};
 use crate::world::{Address, Listen};
 
@@ -98,11 +99,6 @@ fn kick(config: &Config) -> Option<(dovecot::KickBy, Address)> {
 }
 
 fn ring_part(config: &Config, members: &[MemberSpec], own: &MemberSpec, security: Security) -> RingPart {
-    let peer = |member: &MemberSpec| Peer {
-        id: member.id,
-        address: member.address,
-        name: member.name.to_string(),
-    };
     let said = |wide: RingWide| Setting {
         name: wide.name,
         value: wide.value,

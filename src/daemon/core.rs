@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tracing::error;
 
+use super::circle::circle;
 use super::closing::Closing;
 use super::desk::{CoreDesk, Request};
 use super::events;
@@ -19,9 +21,10 @@ use super::lookups::Lookups;
 use super::saver::{Saved, Saving};
 use super::settings::{Ended, LeaseNote};
 use crate::agreement::HeldUsers;
-use crate::director::{CommandError, CommandId, Director, Input, Output};
+use crate::config::MemberSpec;
+use crate::director::{CommandError, CommandId, Director, Event, Input, Output};
 use crate::dovecot::{FlushOrder, KickDone};
-use crate::ring::RingEvent;
+use crate::ring::{Circle, RingEvent};
 use crate::topology::{Epoch, MemberId, TagId, UserId, UserKey};
 use crate::world::{Clock, Instant, World, select};
 
@@ -66,6 +69,10 @@ pub(super) struct Core<W: World> {
     pub told_guard: Option<LeaseNote>,
     pub guard: Option<UnboundedSender<LeaseNote>>,
     pub ended: Option<Ended>,
+    /// The members of the configuration.
+    pub members: Arc<[MemberSpec]>,
+    /// Whom the ring was last told to link with.
+    pub circle: Circle,
 }
 
 /// What comes next.
@@ -309,7 +316,12 @@ impl<W: World> Core<W> {
                     let _ = reply.send(result);
                 }
             }
-            Output::Event(event) => events::log(&event),
+            Output::Event(event) => {
+                events::log(&event, self.director.is_removed());
+                if matches!(event, Event::Installed { .. }) {
+                    self.follow_roster();
+                }
+            }
             Output::Halt => {
                 error!(
                     "halted: the state folder belongs to another member or to a later run of this one; nothing is served \
@@ -324,6 +336,25 @@ impl<W: World> Core<W> {
     fn send(&self, to: MemberId, envelope: crate::agreement::Envelope) {
         if let Some(ring) = self.desk.ring() {
             ring.send(to, envelope);
+        }
+    }
+
+    /// Links with whoever admins have added, and with nobody whom they have removed.
+    pub(super) fn follow_roster(&mut self) {
+        let Some(ring) = self.desk.ring() else {
+            return;
+        };
+        let circle = circle(&self.members, &self.director);
+        if circle == self.circle {
+            return;
+        }
+        events::log_circle(&self.circle, &circle);
+        self.circle = circle.clone();
+        if let Err(error) = ring.set_circle(circle, self.now()) {
+            error!(
+                "the members that the configuration and the ring name can't be linked: {error}; the links stay as they \
+                 are: put director_servers in order and restart this member"
+            );
         }
     }
 

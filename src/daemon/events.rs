@@ -3,11 +3,18 @@
 use tracing::{debug, info, warn};
 
 use crate::director::{Event, EvictReason};
-use crate::ring::RingEvent;
+use crate::ring::{Circle, Peer, RingEvent};
 
-/// Logs what the machine tells.
-pub(super) fn log(event: &Event) {
+/// Logs what the machine tells; `is_removed` says that it is no member of the ring any more.
+pub(super) fn log(event: &Event, is_removed: bool) {
     match event {
+        Event::Removed { epoch } => warn!(
+            "an admin has removed this member from the ring (known at {epoch}): logins are refused; stop it, or take it \
+             in again by `doveadm director ring add` at another director"
+        ),
+        Event::Isolated { holds, .. } if is_removed => {
+            warn!("the sessions of {holds} users are closed: others serve them now")
+        }
         Event::Serving { epoch } => info!("serving, at {epoch}"),
         Event::Isolated { epoch, holds } => warn!(
             "isolated: no majority of voters answered in time ({epoch}); logins are refused, the sessions of {holds} \
@@ -60,6 +67,18 @@ pub(super) fn log(event: &Event) {
              backends, then `doveadm director down {ip}` if it is to go all the same"
         ),
         other => debug!("{other:?}"),
+    }
+}
+
+/// Logs who came and who went.
+pub(super) fn log_circle(before: &Circle, now: &Circle) {
+    let has = |circle: &Circle, peer: &Peer| circle.peers.iter().any(|other| other.id == peer.id);
+    for peer in now.peers.iter().filter(|peer| !has(before, peer)) {
+        let (id, address) = (peer.id, peer.address);
+        info!("{address} is {id} of the ring now; its own configuration has to give it this number");
+    }
+    for peer in before.peers.iter().filter(|peer| !has(now, peer)) {
+        info!("{} at {} is not in the ring any more", peer.id, peer.address);
     }
 }
 

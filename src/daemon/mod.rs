@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `node`, `settings`, `configured` | puts ring, doors, storage and machine together |
 //! | `core`, `lookups` | the task that owns the machine: inputs in, outputs out |
+//! | `circle` | whom to link with, as admins have changed it |
 //! | `desk` | how doors reach it |
 //! | `closing`, `journal`, `saver`, `places` | what outputs need: kicks, holds on disk, the record, words for backends |
 //! | `names` | the backends' names, resolved again and again |
@@ -16,6 +17,7 @@
 //! Generic over the world, so that simulated hosts run the very same code. What to do is decided by the machine; how
 //! bytes look, by the doors.
 
+mod circle;
 mod closing;
 mod configured;
 mod control;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
 use tokio::sync::oneshot;
 use tracing::warn;
 
+use super::circle::of_file;
 use super::closing::Closing;
 use super::core::{Core, Inlets};
 use super::desk::CoreDesk;
@@ -141,7 +142,10 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         told_guard: None,
         guard: settings.guard.clone(),
         ended: None,
+        members: Arc::clone(&settings.members),
+        circle: of_file(&settings.members),
     };
+    core.follow_roster();
     core.closing.keep_held(&core.director);
     // A journal of a million users is not written again only because this run is a new one.
     match left_entries {

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use super::control_talk::ControlAnswer;
 use super::desk::CoreDesk;
 use super::names::{resolve, watch_names};
-use crate::config::{Config, Reload, Resolved};
+use crate::config::{Config, Fault, MemberSpec, Reload, Resolved, roster};
 use crate::director::CommandError;
 use crate::dovecot::Desk;
 use crate::topology::{Change, ChangeError, Topology};
@@ -102,12 +102,10 @@ impl<W: World> Watching<W> {
     /// Tells what was done, or why nothing of the new configuration is in use.
     async fn take_over(&mut self, new: Config) -> Result<Vec<String>, String> {
         let resolved = resolve(&self.world, &new, &self.known).await;
-        let reload = self.config.reloaded(&new, &self.known, &resolved);
+        let running = self.running().await?;
+        let reload = self.config.reloaded(&new, &self.known, &resolved, &running);
         let reload = reload.map_err(|error| error.to_string())?;
-        let seed = new.seed(&resolved).map_err(|faults| {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            faults.join("\n")
-        })?;
+        let seed = new.seed(&resolved).map_err(|faults| said(&faults))?;
         let configured = Topology::new(seed).map_err(|error| error.to_string())?;
         let lines = self.change(&reload).await?;
         self.desk.configured(Arc::new(configured));
@@ -115,6 +113,16 @@ impl<W: World> Watching<W> {
         self._names = watch_names(world, desk, new.clone(), resolved.clone());
         (self.config, self.known) = (new, resolved);
         Ok(lines)
+    }
+
+    /// The members of the ring, as admins have changed it.
+    async fn running(&self) -> Result<Vec<MemberSpec>, String> {
+        let file = self.config.members(&self.known).map_err(|faults| said(&faults))?;
+        let looked = self
+            .desk
+            .read(move |director, _| roster(&file, director.topology(), director.me()));
+        let stopped = || "the member has stopped meanwhile".to_owned();
+        looked.await.ok_or_else(stopped)
     }
 
     /// Has the ring changed in one command. Every director reloads, so what another has done already is passed over.
@@ -142,6 +150,11 @@ impl<W: World> Watching<W> {
         }
         Err("others change the same backends; nothing was taken over: try again".to_owned())
     }
+}
+
+fn said(faults: &[Fault]) -> String {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    faults.join("\n")
 }
 
 /// What is still to be changed, and what there is to tell.

@@ -91,7 +91,7 @@ impl Director {
             tag: tag.unwrap_or(TagId::DEFAULT),
         };
         let admission = match (self.serving.standing, tag) {
-            (Standing::Isolated { since }, _) => Admission::Refuse(RefuseReason::Isolated { since }),
+            (Standing::Isolated { since }, _) => Admission::Refuse(self.isolation(since)),
             (_, None) => Admission::Refuse(RefuseReason::UnknownTag),
             _ => self.admit(user, name, door, now),
         };
@@ -219,7 +219,7 @@ impl Director {
             };
             let (token, user, door) = (waiting.token, waiting.user, waiting.door);
             let admission = match self.serving.standing {
-                Standing::Isolated { since } => Admission::Refuse(RefuseReason::Isolated { since }),
+                Standing::Isolated { since } => Admission::Refuse(self.isolation(since)),
                 _ => {
                     let name = waiting.name.clone();
                     self.admit(user, &name, door, now)
@@ -249,13 +249,22 @@ impl Director {
             Standing::Isolated { since } => since,
             _ => now,
         };
+        let reason = self.isolation(since);
         self.queue.by_user.clear();
         for waiting in std::mem::take(&mut self.queue.by_arrival).into_values() {
             out.push(Output::Refuse {
                 token: waiting.token,
-                reason: RefuseReason::Isolated { since },
+                reason,
             });
         }
+    }
+
+    /// Why nobody is let in without a lease.
+    fn isolation(&self, since: Instant) -> RefuseReason {
+        if self.first_start.is_none() && !self.serves() {
+            return RefuseReason::NotADirector;
+        }
+        RefuseReason::Isolated { since }
     }
 
     /// Refuse logins that have waited too long.

@@ -420,6 +420,7 @@ impl Director {
         out: &mut Vec<Output>,
     ) {
         let was_seated = self.is_seated();
+        let was_removed = self.is_removed();
         let was_fresh = self.first_start.is_some();
         let is_kept = decided_by.is_some_and(|id| {
             self.followed
@@ -450,6 +451,9 @@ impl Director {
                 .start_grace(self.topology().lease_wait(), self.timing().drift_ppm, now);
         }
         self.save(out);
+        if self.is_removed() && !was_removed {
+            out.push(Output::Event(Event::Removed { epoch: self.epoch() }));
+        }
         if !self.serves() && self.is_serving() {
             self.isolate(now, out);
         }

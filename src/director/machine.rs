@@ -395,6 +395,11 @@ impl Director {
         self.first_start.is_none() && self.topology().member(self.settings.me).is_some_and(|m| m.serves)
     }
 
+    /// Whether this was a member and an admin has removed it, as far as it knows.
+    pub fn is_removed(&self) -> bool {
+        self.first_start.is_none() && self.topology().has_left(self.settings.me)
+    }
+
     /// Whether this member's vote counts: it is a voter, and its storage is the one that the ring knows.
     pub(super) fn is_seated(&self) -> bool {
         let is_known = |incarnation| {

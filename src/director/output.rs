@@ -128,6 +128,8 @@ pub enum RefuseReason {
         /// Since when, by this director's clock.
         since: Instant,
     },
+    /// This member is no director of the ring: it was removed, or not added yet. The operator's matter.
+    NotADirector,
     /// The user's placement is being changed and the change took longer than a login may wait.
     Frozen {
         /// The epoch that should have ended.
@@ -161,6 +163,10 @@ impl fmt::Display for RefuseReason {
                     "this director has had no majority of voters since {since} of its clock"
                 )
             }
+            RefuseReason::NotADirector => write!(
+                f,
+                "this director is not in the ring; `doveadm director ring add` at one that is takes it in"
+            ),
             RefuseReason::Frozen { epoch, waited } => {
                 write!(
                     f,
@@ -323,6 +329,11 @@ pub enum Event {
     OtherConfiguration {
         /// Which.
         member: MemberId,
+    },
+    /// This member was removed from the ring.
+    Removed {
+        /// At which epoch it knows so.
+        epoch: Epoch,
     },
     /// This member's storage is not the one that the ring knows; it does not vote until it is replaced.
     Unseated,

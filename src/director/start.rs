@@ -13,7 +13,7 @@ use super::history::History;
 use super::holds::{Gathered, Holds};
 use super::input::{Policy, Settings, Start};
 use super::machine::Director;
-use super::output::{EvictReason, Output};
+use super::output::{Event, EvictReason, Output};
 use super::serving::Serving;
 use super::storage::Disk;
 use crate::agreement::{Committed, FirstStart, Jitter, Lease, Record, Voter};
@@ -87,6 +87,10 @@ impl Director {
             director.bootstrap();
         } else if director.is_seated() {
             director.start_grace(now);
+        }
+        if director.is_removed() {
+            let epoch = director.epoch();
+            out.push(Output::Event(Event::Removed { epoch }));
         }
         director.save(out);
         director.take_over(journal, now, out);

@@ -157,7 +157,7 @@ impl Director {
         }
         let is_fresh = self.first_start.is_some();
         let wants_vote = self.wants_vote();
-        if !is_fresh && (!wants_vote || self.is_seated()) {
+        if !is_fresh && (!wants_vote || self.is_seated() || self.is_removed()) {
             self.hello_at = None;
             return;
         }
@@ -199,7 +199,8 @@ impl Director {
         now: Instant,
         out: &mut Vec<Output>,
     ) {
-        if hello.fingerprint != self.settings.configured.fingerprint() {
+        // Once the ring has started, what is in force counts, whoever was configured how.
+        if self.first_start.is_some() && hello.fingerprint != self.settings.configured.fingerprint() {
             out.push(Output::Event(Event::OtherConfiguration { member: from }));
         }
         let Some(first_start) = &mut self.first_start else {

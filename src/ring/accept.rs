@@ -59,7 +59,7 @@ fn tell<W: World>(party: &Party<W>, from: Option<SocketAddr>, parted: Parted) {
         |from| format!("a connection from {from}"),
     );
     let who = match peer {
-        Some(id) => format!("{}, {from}", party.settings.title(id)),
+        Some(id) => format!("{}, {from}", party.hub.circle().title(id)),
         None => from,
     };
     party.hub.tell(RingEvent::Refused { peer, who, why });

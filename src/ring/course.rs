@@ -36,17 +36,22 @@ enum State {
 
 impl Course {
     pub fn new(right: Vec<MemberId>, limits: RingLimits) -> Self {
-        let toward = right.into_iter().map(|id| Toward {
-            id,
-            state: State::Idle {
-                retry_at: Instant::ORIGIN,
-            },
-            failures: 0,
-        });
         Course {
-            toward: toward.collect(),
+            toward: right.into_iter().map(Toward::new).collect(),
             limits,
         }
+    }
+
+    /// Others are on the right now, the nearest first. The answer are members who are not among them any more: their
+    /// links and diallings are needless.
+    pub fn turned(&mut self, right: Vec<MemberId>) -> Vec<MemberId> {
+        let mut before = std::mem::take(&mut self.toward);
+        for id in right {
+            let known = before.iter().position(|toward| toward.id == id);
+            let toward = known.map_or_else(|| Toward::new(id), |at| before.swap_remove(at));
+            self.toward.push(toward);
+        }
+        before.into_iter().map(|toward| toward.id).collect()
     }
 
     /// Whom to dial now, if anybody; it counts as being dialled from then on.
@@ -164,6 +169,16 @@ impl Course {
 }
 
 impl Toward {
+    fn new(id: MemberId) -> Self {
+        Toward {
+            id,
+            state: State::Idle {
+                retry_at: Instant::ORIGIN,
+            },
+            failures: 0,
+        }
+    }
+
     fn is_due(&self, now: Instant) -> bool {
         matches!(self.state, State::Idle { retry_at } if now >= retry_at)
     }
@@ -271,6 +286,18 @@ mod tests {
         assert_eq!(course.next(at(9_600), &unheard), Some(id(4)));
         assert_eq!(course.linked(id(4), at(9_700)), [], "a bridge replaces nobody");
         assert_eq!(course.next(at(30_000), &unheard), None);
+    }
+
+    #[test]
+    fn a_member_that_comes_between_is_dialled_and_one_that_left_is_given_up() {
+        let mut course = course(2);
+        course.next(at(0), &NONE);
+        course.linked(id(1), at(1));
+        assert_eq!(course.turned(vec![id(7), id(1), id(2)]), []);
+        assert_eq!(course.next(at(300), &NONE), Some(id(7)));
+        assert_eq!(course.linked(id(7), at(301)), [id(1)], "it is nearer");
+        assert_eq!(course.turned(vec![id(2)]), [id(7), id(1)]);
+        assert_eq!(course.next(at(302), &NONE), Some(id(2)));
     }
 
     #[test]

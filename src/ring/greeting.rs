@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::event::Difference;
 use super::refusal::Refusal;
-use super::settings::{RingSettings, Setting};
+use super::settings::{Circle, RingSettings, Setting};
 use crate::agreement::Boot;
 use crate::topology::MemberId;
 
@@ -50,14 +50,14 @@ pub(super) struct Agreed {
 }
 
 impl Greeting {
-    pub fn of(settings: &RingSettings, to: Option<MemberId>) -> Self {
+    pub fn of(settings: &RingSettings, circle: &Circle, to: Option<MemberId>) -> Self {
         Greeting {
             versions: settings.limits.versions,
             cluster: settings.cluster.clone(),
             from: settings.me,
             boot: settings.boot,
             to,
-            settings: settings.said.clone(),
+            settings: [&settings.said[..], &circle.said].concat(),
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::event::{Counters, LinkStatus, RingEvent};
 use super::hub::Hub;
 use super::party::Party;
-use super::settings::{RingError, RingSettings};
+use super::settings::{Circle, RingError, RingSettings};
 use super::{accept, keeper};
 use crate::agreement::Envelope;
 use crate::topology::MemberId;
@@ -54,6 +54,14 @@ impl Ring {
     /// Sends to all others.
     pub fn flood(&self, envelope: Envelope) {
         self.hub.flood(&envelope);
+    }
+
+    /// From `now` on these are the members. Links with others end.
+    ///
+    /// # Errors
+    /// They can't form a ring with this member; then all stays as it is.
+    pub fn set_circle(&self, circle: Circle, now: Instant) -> Result<(), RingError> {
+        self.hub.set_circle(circle, now)
     }
 
     /// The links that stand, the oldest first.

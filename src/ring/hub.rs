@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::codec::{decode, encode};
 use super::event::{Counters, Direction, LinkStatus, RingEvent};
@@ -11,7 +11,7 @@ use super::framing::{Framed, HOPS_MAX, Head};
 use super::greeting::Agreed;
 use super::queue::Queue;
 use super::seen::Seen;
-use super::settings::RingSettings;
+use super::settings::{Circle, RingError, RingSettings};
 use crate::agreement::{Boot, Envelope};
 use crate::topology::MemberId;
 use crate::world::Instant;
@@ -19,16 +19,22 @@ use crate::world::Instant;
 /// Messages kept while no link stands: what a machine says when it starts, or has said last when a cut heals.
 const KEPT_MAX: usize = 8;
 
+/// Why a link with somebody ends who left the ring, or whom this member left alone.
+const STRANGER: &str = "the two are not in one ring any more";
+
 /// Where all links of a member meet. Nothing in here waits, so one slow link or machine holds up nobody else.
 #[derive(Debug)]
 pub(super) struct Hub {
     settings: Arc<RingSettings>,
     to_core: mpsc::Sender<RingEvent>,
+    /// Rings when the circle is another one.
+    changed: Notify,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    circle: Arc<Circle>,
     sequence: u64,
     next_link: u64,
     links: BTreeMap<u64, Link>,
@@ -64,10 +70,13 @@ impl Hub {
     pub fn new(settings: Arc<RingSettings>, to_core: mpsc::Sender<RingEvent>, now: Instant) -> Self {
         let others = settings.peers.iter().filter(|peer| peer.id != settings.me);
         let heard = others.map(|peer| (peer.id, now)).collect();
+        let circle = Arc::new(settings.circle());
         Hub {
             settings,
             to_core,
+            changed: Notify::new(),
             state: Mutex::new(State {
+                circle,
                 sequence: 0,
                 next_link: 0,
                 links: BTreeMap::new(),
@@ -77,6 +86,41 @@ impl Hub {
                 counters: Counters::default(),
             }),
         }
+    }
+
+    /// Who the members are now.
+    pub fn circle(&self) -> Arc<Circle> {
+        Arc::clone(&self.state().circle)
+    }
+
+    /// Waits until the circle is another one than when it was last waited for.
+    pub async fn circle_changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// From now on these are the members: links with others are closed, once what waits for them is written.
+    pub fn set_circle(&self, circle: Circle, now: Instant) -> Result<(), RingError> {
+        self.settings.check_circle(&circle)?;
+        let mut state = self.state();
+        if *state.circle == circle {
+            return Ok(());
+        }
+        let others = circle.peers.iter().map(|peer| peer.id);
+        let others: BTreeSet<MemberId> = others.filter(|id| *id != self.settings.me).collect();
+        state.heard.retain(|id, _| others.contains(id));
+        for id in &others {
+            state.heard.entry(*id).or_insert(now);
+        }
+        let is_stranger = |link: &Link| !circle.is_member || !others.contains(&link.peer);
+        let strangers = state.links.values().filter(|link| is_stranger(link));
+        let closed: Vec<_> = strangers.map(|link| (link.peer, link.direction)).collect();
+        state.circle = Arc::new(circle);
+        drop(state);
+        for (peer, direction) in closed {
+            self.close(peer, direction, STRANGER);
+        }
+        self.changed.notify_one();
+        Ok(())
     }
 
     /// Lets a link take part. An older one that the same member made is closed: its other end is gone, or is another
@@ -104,6 +148,7 @@ impl Hub {
             queue: Arc::clone(&queue),
         };
         state.links.insert(number, link);
+        let is_stranger = state.circle.peer(peer).is_none();
         drop(state);
         self.tell(RingEvent::LinkUp {
             peer,
@@ -111,6 +156,9 @@ impl Hub {
             direction,
             version,
         });
+        if is_stranger {
+            self.close(peer, direction, STRANGER);
+        }
         if !differences.is_empty() {
             self.tell(RingEvent::Differs { peer, differences });
         }
@@ -172,7 +220,7 @@ impl Hub {
             return;
         }
         let mut state = self.state();
-        if head.hops == 0 || self.settings.peer(head.origin).is_none() {
+        if head.hops == 0 || state.circle.peer(head.origin).is_none() {
             state.counters.stray += 1;
             return;
         }
@@ -221,7 +269,7 @@ impl Hub {
     pub fn links(&self) -> Vec<LinkStatus> {
         let state = self.state();
         let status = state.links.values().filter_map(|link| {
-            let peer = self.settings.peer(link.peer)?;
+            let peer = state.circle.peer(link.peer)?;
             let (queued_bytes, dropped) = link.queue.status();
             Some(LinkStatus {
                 peer: link.peer,

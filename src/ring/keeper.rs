@@ -33,7 +33,8 @@ struct Keeper<W: World> {
 /// Keeps the link to the right for ever.
 pub(super) async fn run<W: World>(party: Party<W>) {
     let (news, mut heard) = mpsc::unbounded_channel();
-    let course = Course::new(party.settings.to_the_right(), party.settings.limits.clone());
+    let right = party.hub.circle().to_the_right(party.settings.me);
+    let course = Course::new(right, party.settings.limits.clone());
     let mut beacon_at = party.now();
     let mut keeper = Keeper {
         party: party.clone(),
@@ -59,6 +60,7 @@ pub(super) async fn run<W: World>(party: Party<W>) {
                 Some(news) => keeper.take(news),
                 None => return,
             },
+            () = party.hub.circle_changed() => keeper.turn(),
             () = party.world.clock().sleep_until(wake) => {}
         }
     }
@@ -72,8 +74,21 @@ impl<W: World> Keeper<W> {
         }
     }
 
+    /// The members are others now.
+    fn turn(&mut self) {
+        let circle = self.party.hub.circle();
+        for gone in self.course.turned(circle.to_the_right(self.party.settings.me)) {
+            self.told.remove(&gone);
+            // A link that was closed still writes what waits for it; whoever is being greeted is refused.
+            if let Some((_, task)) = self.diallings.remove(&gone) {
+                task.detach();
+            }
+        }
+    }
+
     fn dial(&mut self, id: MemberId) {
-        let Some(peer) = self.party.settings.peer(id) else {
+        let circle = self.party.hub.circle();
+        let Some(peer) = circle.peer(id) else {
             return;
         };
         self.attempts += 1;
@@ -135,7 +150,7 @@ impl<W: World> Keeper<W> {
             return;
         }
         self.told.insert(id, why.clone());
-        let who = self.party.settings.title(id);
+        let who = self.party.hub.circle().title(id);
         let peer = Some(id);
         self.party.hub.tell(RingEvent::Refused { peer, who, why });
     }

@@ -30,7 +30,7 @@ pub use event::{Counters, Difference, Direction, LinkStatus, RingEvent};
 pub use greeting::{PROTOCOL_MAX, PROTOCOL_MIN};
 pub use handle::{Ring, start};
 pub use refusal::Refusal;
-pub use settings::{Peer, RingError, RingLimits, RingSettings, Security, Setting};
+pub use settings::{Circle, Peer, RingError, RingLimits, RingSettings, Security, Setting};
 pub use tls::{Tls, TlsError, TlsFiles, member_name};
 
 #[cfg(test)]

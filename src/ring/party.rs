@@ -130,7 +130,7 @@ impl<W: World> Party<W> {
             Some((id, _)) => (Some(*id), Direction::Dialled),
             None => (None, Direction::Accepted),
         };
-        let mine = Greeting::of(&self.settings, expected);
+        let mine = Greeting::of(&self.settings, &self.hub.circle(), expected);
         let judge = |theirs: &Greeting| self.judge(&mine, theirs, expected, certificate.as_ref());
         let silent = |_| Refusal::Broken {
             why: "it did not finish its greeting in time".to_owned(),
@@ -160,7 +160,7 @@ impl<W: World> Party<W> {
         expected: Option<MemberId>,
         certificate: Option<&CertificateDer<'_>>,
     ) -> Result<Agreed, Refusal> {
-        let agreed = agree(mine, theirs, expected, |id| self.settings.peer(id).is_some())?;
+        let agreed = agree(mine, theirs, expected, |id| self.hub.circle().peer(id).is_some())?;
         if self.sides.is_some() {
             let name = member_name(&self.settings.cluster, agreed.peer);
             let name = name.map_err(|error| Refusal::Tls {

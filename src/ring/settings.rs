@@ -140,7 +140,18 @@ pub enum RingError {
     Tls(TlsError),
 }
 
-impl RingSettings {
+/// The members of a ring now, and what this one says of those that were added while it ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Circle {
+    /// All members, this one too, in any order.
+    pub peers: Vec<Peer>,
+    /// Settings that are said beside those of the start.
+    pub said: Vec<Setting>,
+    /// Whether this member belongs to them. One that does not dials nobody and waits until it is taken in again.
+    pub is_member: bool,
+}
+
+impl Circle {
     /// The member of that number.
     pub(super) fn peer(&self, id: MemberId) -> Option<&Peer> {
         self.peers.iter().find(|peer| peer.id == id)
@@ -154,35 +165,58 @@ impl RingSettings {
         }
     }
 
-    /// All others, the nearest on the right first: in the order of address and port, round the circle.
-    pub(super) fn to_the_right(&self) -> Vec<MemberId> {
+    /// All others, the nearest on the right of `me` first: in the order of address and port, round the circle.
+    pub(super) fn to_the_right(&self, me: MemberId) -> Vec<MemberId> {
+        if !self.is_member {
+            return Vec::new();
+        }
         let mut order: Vec<_> = self.peers.iter().collect();
         order.sort_by_key(|peer| place(peer.address));
-        let me = order.iter().position(|peer| peer.id == self.me).unwrap_or(0);
-        order.rotate_left(me);
+        let at = order.iter().position(|peer| peer.id == me).unwrap_or(0);
+        order.rotate_left(at);
         order.into_iter().skip(1).map(|peer| peer.id).collect()
+    }
+}
+
+impl RingSettings {
+    /// The members as they are at the start.
+    pub(super) fn circle(&self) -> Circle {
+        Circle {
+            peers: self.peers.clone(),
+            said: Vec::new(),
+            is_member: true,
+        }
+    }
+
+    /// The same with other members, if these can form a ring.
+    pub(super) fn check_circle(&self, circle: &Circle) -> Result<(), RingError> {
+        check_peers(&circle.peers, self.me)
     }
 
     pub(super) fn check(&self) -> Result<(), RingError> {
-        if self.peers.len() > MEMBERS_MAX {
-            let members = self.peers.len();
-            return Err(RingError::TooMany { members });
-        }
-        let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
-        for peer in &self.peers {
-            if !ids.insert(peer.id) {
-                return Err(RingError::SameNumber { id: peer.id });
-            }
-            if !places.insert(place(peer.address)) {
-                let address = peer.address;
-                return Err(RingError::SameAddress { address });
-            }
-        }
-        if !ids.contains(&self.me) {
-            return Err(RingError::NotAMember { me: self.me });
-        }
-        Ok(())
+        check_peers(&self.peers, self.me)
     }
+}
+
+fn check_peers(peers: &[Peer], me: MemberId) -> Result<(), RingError> {
+    if peers.len() > MEMBERS_MAX {
+        let members = peers.len();
+        return Err(RingError::TooMany { members });
+    }
+    let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for peer in peers {
+        if !ids.insert(peer.id) {
+            return Err(RingError::SameNumber { id: peer.id });
+        }
+        if !places.insert(place(peer.address)) {
+            let address = peer.address;
+            return Err(RingError::SameAddress { address });
+        }
+    }
+    if !ids.contains(&me) {
+        return Err(RingError::NotAMember { me });
+    }
+    Ok(())
 }
 
 /// Dovecot's order of directors: IPv4 first, then the address byte by byte, then the port.
@@ -243,13 +277,15 @@ mod tests {
             "9.255.0.0:1",
         ];
         let right: Vec<_> = settings(1, &addresses)
-            .to_the_right()
+            .circle()
+            .to_the_right(MemberId::from_index(1))
             .iter()
             .map(|id| id.index())
             .collect();
         assert_eq!(right, [0, 4, 3, 2]);
         let right: Vec<_> = settings(4, &addresses)
-            .to_the_right()
+            .circle()
+            .to_the_right(MemberId::from_index(4))
             .iter()
             .map(|id| id.index())
             .collect();

@@ -1,6 +1,6 @@
 //! What an operator or a prober can ask of a topology.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,21 @@ pub enum Change {
     SetUserExpire {
         /// The new time.
         user_expire: Duration,
+    },
+    /// A director joins the ring at this address, without a vote: it is seated when it is there and says which storage it
+    /// has. Nothing happens when it is in the ring already.
+    Join {
+        /// Its number, which no other address had before.
+        id: MemberId,
+        /// Where the others reach it.
+        address: SocketAddr,
+    },
+    /// A member leaves the ring; its number stays that of its address.
+    Leave {
+        /// Which.
+        id: MemberId,
+        /// Where the others reached it.
+        address: SocketAddr,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,11 @@ pub enum ChangeError {
     OneVoterPerRound,
     /// A batch without a change, or a release without a user.
     NothingNamed,
+    /// Another member has this address already.
+    AddressTaken {
+        /// The address named.
+        address: SocketAddr,
+    },
 }
 
 /// What a topology holds a limited number of.
@@ -288,6 +293,9 @@ impl fmt::Display for ChangeError {
                 write!(f, "a clock drift of {drift_ppm} ppm is more than {max}")
             }
             ChangeError::HashFormat(error) => write!(f, "director_username_hash: {error}"),
+            ChangeError::AddressTaken { address } => {
+                write!(f, "another member has the address {address} already")
+            }
             ChangeError::OneVoterPerRound => {
                 f.write_str("a round adds or removes at most 1 voter, this would be the second")
             }

@@ -1,7 +1,7 @@
 //! Building the next topology from a batch of changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::pins::{PINS_MAX, PinEdits, Pins};
@@ -147,6 +147,8 @@ impl Draft {
             Change::Release { users } => self.release(users),
             Change::AddMember(member) => self.add_member(*member),
             Change::RemoveMember { id } => self.remove_member(*id),
+            Change::Join { id, address } => self.join(*id, *address),
+            Change::Leave { id, address } => self.leave(*id, *address),
             Change::Unseat { id } => self.set_vote(*id, None),
             Change::Seat { id, incarnation } => self.set_vote(*id, Some(*incarnation)),
             Change::SetLease { lease } => {
@@ -357,6 +359,59 @@ impl Draft {
             return Err(ChangeError::LastDirector);
         }
         self.set_members(members)
+    }
+
+    fn join(&mut self, id: MemberId, address: SocketAddr) -> Result<(), ChangeError> {
+        let addresses = self.addresses_with(id, address)?;
+        if self
+            .table
+            .addresses
+            .get(&id)
+            .is_some_and(|known| *known != address)
+        {
+            return Err(ChangeError::MemberExists { id });
+        }
+        if self.table.members.contains_key(&id) {
+            return Ok(());
+        }
+        self.add_member(Member {
+            id,
+            serves: true,
+            votes: false,
+            incarnation: Incarnation::from_bits(0),
+        })?;
+        self.table.addresses = addresses;
+        Ok(())
+    }
+
+    fn leave(&mut self, id: MemberId, address: SocketAddr) -> Result<(), ChangeError> {
+        let addresses = self.addresses_with(id, address)?;
+        self.remove_member(id)?;
+        self.table.addresses = addresses;
+        Ok(())
+    }
+
+    /// The addresses with this one. The limit is kept by forgetting who left, the lowest number first.
+    fn addresses_with(
+        &self,
+        id: MemberId,
+        address: SocketAddr,
+    ) -> Result<Arc<BTreeMap<MemberId, SocketAddr>>, ChangeError> {
+        let mut addresses = self.table.addresses.clone();
+        let mut others = addresses.iter().filter(|(other, _)| **other != id);
+        if others.any(|(_, taken)| *taken == address) {
+            return Err(ChangeError::AddressTaken { address });
+        }
+        if addresses.len() >= MEMBERS_MAX && !addresses.contains_key(&id) {
+            let has_left = |other: &&MemberId| !self.table.members.contains_key(*other);
+            let forgotten = addresses.keys().find(has_left).copied();
+            let limit = MEMBERS_MAX;
+            let what = Counted::Members;
+            let forgotten = forgotten.ok_or(ChangeError::TooMany { what, limit })?;
+            Arc::make_mut(&mut addresses).remove(&forgotten);
+        }
+        Arc::make_mut(&mut addresses).insert(id, address);
+        Ok(addresses)
     }
 
     fn set_vote(&mut self, id: MemberId, seat: Option<Incarnation>) -> Result<(), ChangeError> {

@@ -3,9 +3,10 @@
 //! Only what members agreed on is written; rings are computed again. A topology has one written form:
 //! lists are in order and whoever writes them otherwise is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ pub(super) struct PartsView<'a> {
     lease_begun: Duration,
     lease_before: Duration,
     members: Vec<&'a Member>,
+    addresses: Vec<(MemberId, SocketAddr)>,
     tags: &'a [Box<str>],
     backends: Vec<&'a Backend>,
     next_backend: u32,
@@ -47,6 +49,7 @@ impl<'a> PartsView<'a> {
             lease_begun: table.lease_begun,
             lease_before: table.lease_before,
             members: table.members.values().collect(),
+            addresses: table.addresses.iter().map(|(id, at)| (*id, *at)).collect(),
             tags: table.tags.names(),
             backends: table.backends.iter().collect(),
             next_backend: table.next_backend,
@@ -66,6 +69,7 @@ pub(super) struct Parts {
     lease_begun: Duration,
     lease_before: Duration,
     members: Vec<Member>,
+    addresses: Vec<(MemberId, SocketAddr)>,
     tags: Vec<Box<str>>,
     backends: Vec<Backend>,
     next_backend: u32,
@@ -120,6 +124,7 @@ impl Parts {
             lease_begun: self.lease_begun,
             lease_before: self.lease_before,
             members: Arc::new(members(self.members)?),
+            addresses: Arc::new(addresses(self.addresses)?),
             backends: Arc::new(backends(self.backends, &tags, self.next_backend)?),
             tags: Arc::new(tags),
             next_backend: self.next_backend,
@@ -161,6 +166,24 @@ fn members(listed: Vec<Member>) -> Result<BTreeMap<MemberId, Member>, TopologyEr
         });
     }
     Ok(listed.into_iter().map(|member| (member.id, member)).collect())
+}
+
+fn addresses(listed: Vec<(MemberId, SocketAddr)>) -> Result<BTreeMap<MemberId, SocketAddr>, TopologyError> {
+    let limit = MEMBERS_MAX;
+    let what = Counted::Members;
+    if listed.len() > limit {
+        return Err(ChangeError::TooMany { what, limit }.into());
+    }
+    if !listed.is_sorted_by(|a, b| a.0 < b.0) {
+        return Err(TopologyError::OutOfOrder { what });
+    }
+    let mut taken = BTreeSet::new();
+    for &(_, address) in &listed {
+        if !taken.insert(address) {
+            return Err(ChangeError::AddressTaken { address }.into());
+        }
+    }
+    Ok(listed.into_iter().collect())
 }
 
 fn backends(listed: Vec<Backend>, tags: &Tags, next_id: u32) -> Result<Backends, TopologyError> {

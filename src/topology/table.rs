@@ -1,6 +1,7 @@
 //! What a topology says, apart from the rings computed from it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub(super) struct Table {
     /// The lease that the epoch before began with, which may still run.
     pub(super) lease_before: Duration,
     pub(super) members: Arc<BTreeMap<MemberId, Member>>,
+    /// Members that an admin has added or removed since the first start, with their addresses; the others have theirs
+    /// from the configuration.
+    pub(super) addresses: Arc<BTreeMap<MemberId, SocketAddr>>,
     pub(super) tags: Arc<Tags>,
     pub(super) backends: Arc<Backends>,
     /// The id of the next backend that is added.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,6 +64,7 @@ impl Topology {
             lease_begun: seed.timing.lease,
             lease_before: seed.timing.lease,
             members: Arc::new(members(seed.members)?),
+            addresses: Arc::default(),
             tags: Arc::new(Tags::new()),
             backends: Arc::new(Backends::default()),
             next_backend: 0,
@@ -245,6 +246,17 @@ impl Topology {
     /// The member with this number.
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.table.members.get(&id)
+    }
+
+    /// Members that an admin has added or removed since the first start, by number, with their addresses. Who is not among
+    /// [`members`](Topology::members) has left.
+    pub fn addresses(&self) -> impl ExactSizeIterator<Item = (MemberId, SocketAddr)> + '_ {
+        self.table.addresses.iter().map(|(id, address)| (*id, *address))
+    }
+
+    /// Whether this was a member and an admin has removed it.
+    pub fn has_left(&self, id: MemberId) -> bool {
+        self.table.addresses.contains_key(&id) && self.member(id).is_none()
     }
 
     /// How many members vote.

@@ -356,8 +356,13 @@ fn bad_lines_are_answered_and_harm_nobody() {
             ),
             (
                 "DIRECTOR-ADD\t127.0.0.2",
-                "DIRECTOR-ADD is not possible here: members are named in the configuration of each member\n",
+                "a director that is alone has no links: write both into director_servers, with [ring], and restart it\n",
             ),
+            ("DIRECTOR-ADD", "an IP address is missing\n"),
+            ("DIRECTOR-ADD\t127.0.0.2\t0", "\"0\" is no port\n"),
+            ("DIRECTOR-REMOVE\t127.0.0.2\t65536", "\"65536\" is no port\n"),
+            ("DIRECTOR-REMOVE\t127.0.0.2", "NOTFOUND\n"),
+            ("DIRECTOR-REMOVE\t127.0.0.1", "the only voter can't be removed\n"),
             (
                 "HOST-SET\t10.1.0.8@a\u{1}tb",
                 "the tag \"a\\tb\" holds a control character or an @\n",

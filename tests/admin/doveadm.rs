@@ -6,12 +6,13 @@ use std::process::Command;
 use super::lone::{Lone, run, run_ring};
 
 const EXIT_FAILED: i32 = 75;
-const EXIT_NOT_FOUND: i32 = 68;
+/// Of `doveadm`, when what it was to change is not there.
+pub const EXIT_NOT_FOUND: i32 = 68;
 
 const BACKENDS: &str = "director_mail_servers = \"10.2.0.1@east 10.2.0.10 fd00:2::a 10.2.0.11\"";
 
 /// The binary, when there is one that has `director` commands.
-fn doveadm() -> Option<PathBuf> {
+pub fn doveadm() -> Option<PathBuf> {
     let places = ["/usr/bin/doveadm", "/usr/local/bin/doveadm"];
     let found = places.iter().map(PathBuf::from).find(|path| path.exists())?;
     let usage = Command::new(&found).arg("director").output().ok()?;
@@ -173,8 +174,14 @@ fn what_is_refused_has_dovecots_exit_codes() {
         shell.fails(
             "ring add 127.0.0.2",
             EXIT_FAILED,
-            "Error: Failed: DIRECTOR-ADD is not possible here: members are named in the configuration of \
-             each member\n",
+            "Error: Failed: a director that is alone has no links: write both into director_servers, with [ring], and \
+             restart it\n",
+        );
+        shell.fails("ring remove 127.0.0.2", EXIT_NOT_FOUND, "Error: Not found\n");
+        shell.fails(
+            "ring remove 127.0.0.1",
+            EXIT_FAILED,
+            "Error: Failed: the only voter can't be removed\n",
         );
     });
 }
@@ -247,6 +254,49 @@ fn somebody_who_never_logged_in_is_moved_and_found_by_all_and_kicked_at_all() {
         one.succeeds("kick bob", "Info: User bob kicked\n");
         assert_eq!(other.lone.desk.held_at("bob"), None);
         assert_eq!(other.lone.desk.kicked().len(), 1);
+    });
+}
+
+#[test]
+fn directors_leave_and_come_back_while_the_ring_serves() {
+    let Some(binary) = doveadm() else {
+        eprintln!("skipped: there is no doveadm of Dovecot 2.3");
+        return;
+    };
+    // The change after a removal waits for the lease of whoever left.
+    let config = "director_mail_servers = \"10.2.0.10 10.2.0.11\"\nwitnesses = \"127.0.0.9\"\nlease = \"2s\"\n\
+        director_user_kick_delay = \"1s\"\n\
+        director_servers = \"127.0.0.1 127.0.0.2 127.0.0.3\"\n[ring]\ninsecure = true\n";
+    run_ring("doveadm_members", config, 4, |ring| async move {
+        for lone in &ring[..3] {
+            lone.serves().await;
+        }
+        let shells = [0, 1, 2].map(|at| Shell {
+            lone: &ring[at],
+            binary: binary.clone(),
+        });
+        let [one, two, _] = &shells;
+        one.succeeds("ring add 127.0.0.2", "");
+        one.fails("ring remove 127.0.0.2 9091", EXIT_NOT_FOUND, "Error: Not found\n");
+        one.fails(
+            "ring remove 127.0.0.9",
+            EXIT_FAILED,
+            "Error: Failed: 127.0.0.9:9090 is a witness: who only votes is named in the configuration of every member\n",
+        );
+        one.succeeds("ring remove 127.0.0.2", "");
+        let (_, status) = one.run("ring status");
+        let shown: Vec<_> = rows(&status).iter().map(|row| row[0].to_owned()).collect();
+        assert_eq!(shown, ["127.0.0.1", "127.0.0.3", "127.0.0.9"]);
+        one.fails("ring remove 127.0.0.2", EXIT_NOT_FOUND, "Error: Not found\n");
+        let (_, status) = two.run("ring status");
+        assert!(status.contains("removed from the ring"), "{status}");
+        one.succeeds("ring add 127.0.0.4", "");
+        one.succeeds("ring add 127.0.0.2", "");
+        two.lone.serves().await;
+        two.succeeds("ring remove 127.0.0.1", "");
+        let (_, status) = two.run("ring status");
+        let shown: Vec<_> = rows(&status).iter().map(|row| row[0].to_owned()).collect();
+        assert_eq!(shown, ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.9"]);
     });
 }
 

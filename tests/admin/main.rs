@@ -2,4 +2,5 @@
 
 mod by_hand;
 mod doveadm;
+mod grown;
 mod lone;

@@ -246,7 +246,7 @@ impl World<'_> {
         let (mark, why) = match reason {
             RefuseReason::UnknownTag => (Mark::RefusedTag, "unknown tag"),
             RefuseReason::NoBackend { .. } => (Mark::RefusedNoBackend, "no backend"),
-            RefuseReason::Isolated { .. } => (Mark::RefusedIsolated, "isolated"),
+            RefuseReason::Isolated { .. } | RefuseReason::NotADirector => (Mark::RefusedIsolated, "isolated"),
             RefuseReason::Frozen { .. } => (Mark::RefusedFrozen, "frozen"),
             _ => (Mark::RefusedTooMany, "too many"),
         };
@@ -258,7 +258,7 @@ impl World<'_> {
         });
         let is_lasting = !matches!(
             reason,
-            RefuseReason::Isolated { .. } | RefuseReason::Frozen { .. }
+            RefuseReason::Isolated { .. } | RefuseReason::NotADirector | RefuseReason::Frozen { .. }
         );
         if login.is_probe {
             self.probe_refused(&login, is_lasting);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `request` | a line of the protocol to a request |
 //! | `plan` | a request to an answer, or to the changes that the ring must agree on; without sockets or clocks |
+//! | `members` | the same for directors that join and leave |
 //! | `rows` | the tables of the answers |
 //! | `everywhere`, `counts` | whom all directors hold, put together and counted |
 //! | `office` | what all conversations share |
@@ -16,6 +17,7 @@
 mod counts;
 mod door;
 mod everywhere;
+mod members;
 mod office;
 mod plan;
 mod reply;

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::rows;
-use super::{Request, Who};
+use super::{Request, Who, members, rows};
 use crate::agreement::{HeldUser, Whose};
 use crate::config::{MemberSpec, VHOSTS_DEFAULT};
 use crate::director::{Director, Standing};
@@ -81,8 +80,8 @@ pub enum Plan {
     },
 }
 
-const OK: &[u8] = b"OK\n";
-const NOT_FOUND: &[u8] = b"NOTFOUND\n";
+pub(super) const OK: &[u8] = b"OK\n";
+pub(super) const NOT_FOUND: &[u8] = b"NOTFOUND\n";
 
 /// What a request means. `user` is whom it names, if it names anybody.
 ///
@@ -94,6 +93,8 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
         Request::HostList => Plan::ListHosts,
         Request::HostListRemoved => Plan::Say(rows::hosts_removed(director)),
         Request::DirectorList => Plan::Say(rows::directors(director, site, now)),
+        Request::DirectorAdd { ip, port } => members::add(*ip, *port, director, &site.members),
+        Request::DirectorRemove { ip, port } => members::remove(*ip, *port, director, &site.members, now),
         Request::UserList { ip } => Plan::ListUsers(*ip),
         Request::HostSet { ip, tag, vhosts } => view.host_set(*ip, tag, *vhosts),
         Request::HostUpdate { ip, tag, vhosts } => view.host_update(*ip, tag, *vhosts),
@@ -301,6 +302,6 @@ fn hashed(topology: &Topology, hash: u32, tag: &str) -> Option<IpAddr> {
     topology.backend(id).map(|backend| backend.ip)
 }
 
-fn say(what: &str) -> Plan {
+pub(super) fn say(what: &str) -> Plan {
     Plan::Say(format!("{what}\n").into_bytes())
 }

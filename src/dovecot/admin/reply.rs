@@ -10,11 +10,16 @@ pub fn reply(result: &Result<Epoch, CommandError>) -> String {
         Err(error) => error,
     };
     let text = match error {
-        CommandError::Refused(ChangeError::UnknownBackend { .. }) => "NOTFOUND".to_owned(),
+        CommandError::Refused(ChangeError::UnknownBackend { .. } | ChangeError::UnknownMember { .. }) => {
+            "NOTFOUND".to_owned()
+        }
         CommandError::Refused(ChangeError::VhostsOutOfRange { .. }) => "vhost count too large".to_owned(),
         // Another admin was faster.
         CommandError::Refused(ChangeError::BackendExists { .. }) => {
             "host is already being updated - try again later".to_owned()
+        }
+        CommandError::Refused(ChangeError::MemberExists { .. }) => {
+            "another director was added at the same time - try again".to_owned()
         }
         error => error.to_string(),
     };

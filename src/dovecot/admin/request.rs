@@ -22,6 +22,20 @@ pub enum Request {
     HostListRemoved,
     /// The members of the ring.
     DirectorList,
+    /// Take a director into the ring.
+    DirectorAdd {
+        /// Its address.
+        ip: IpAddr,
+        /// Its port; that of this member's own ring when none is named.
+        port: Option<u16>,
+    },
+    /// Have a director leave the ring.
+    DirectorRemove {
+        /// Its address.
+        ip: IpAddr,
+        /// Its port; the first director with the address when none is named.
+        port: Option<u16>,
+    },
     /// Add a backend, or give it another weight.
     HostSet {
         /// Which.
@@ -122,13 +136,6 @@ pub enum RequestError {
         /// The name.
         name: Box<str>,
     },
-    /// Dovecot's director has this command, this one has not.
-    NotHere {
-        /// The command.
-        name: &'static str,
-        /// What to do instead.
-        instead: &'static str,
-    },
     /// A parameter is missing.
     Missing {
         /// What.
@@ -149,7 +156,6 @@ impl fmt::Display for RequestError {
             RequestError::Empty => f.write_str("an empty line is no command"),
             RequestError::NoText => f.write_str("the command is no UTF-8 text"),
             RequestError::UnknownCommand { name } => write!(f, "unknown command {}", quoted(name)),
-            RequestError::NotHere { name, instead } => write!(f, "{name} is not possible here: {instead}"),
             RequestError::Missing { what } => write!(f, "{what} is missing"),
             RequestError::Bad { what, text } => write!(f, "{} is no {what}", quoted(text)),
         }
@@ -195,8 +201,12 @@ impl Request {
                 name: fields.required("a user")?.into(),
             }),
             "USER-KICK-ALT" => fields.user_kick_alt(),
-            "DIRECTOR-ADD" => Err(not_by_doveadm("DIRECTOR-ADD")),
-            "DIRECTOR-REMOVE" => Err(not_by_doveadm("DIRECTOR-REMOVE")),
+            "DIRECTOR-ADD" => fields
+                .ip_and_port()
+                .map(|(ip, port)| Request::DirectorAdd { ip, port }),
+            "DIRECTOR-REMOVE" => fields
+                .ip_and_port()
+                .map(|(ip, port)| Request::DirectorRemove { ip, port }),
             name => Err(RequestError::UnknownCommand { name: name.into() }),
         }
     }
@@ -280,6 +290,19 @@ impl<'a, I: Iterator<Item = &'a str>> Fields<I> {
         }
     }
 
+    fn ip_and_port(&mut self) -> Result<(IpAddr, Option<u16>), RequestError> {
+        let ip = self.ip()?;
+        let Some(text) = self.next().filter(|text| !text.is_empty()) else {
+            return Ok((ip, None));
+        };
+        let port = plain_number(text).and_then(|port| u16::try_from(port).ok());
+        let port = port.filter(|port| *port != 0).ok_or_else(|| RequestError::Bad {
+            what: "port",
+            text: text.into(),
+        })?;
+        Ok((ip, Some(port)))
+    }
+
     fn ip_and_tag(&mut self) -> Result<(IpAddr, Box<str>), RequestError> {
         let field = self.required("an IP address")?;
         let (address, tag) = field.split_once('@').unwrap_or((field, ""));
@@ -315,13 +338,6 @@ fn who(text: &str) -> Who {
 fn looked_up(text: &str) -> Who {
     let name = text.into();
     plain_number(text).map_or_else(|| Who::Name(text.into()), |hash| Who::Number { name, hash })
-}
-
-fn not_by_doveadm(name: &'static str) -> RequestError {
-    RequestError::NotHere {
-        name,
-        instead: "members are named in the configuration of each member",
-    }
 }
 
 /// The fields of a line, unescaped; each up to a NUL, as in Dovecot.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Site;
 use super::counts::Counts;
 use super::everywhere::Page;
-use crate::config::MemberSpec;
+use crate::config::{MemberSpec, roster};
 use crate::director::{Director, RingStatus, Standing};
 use crate::dovecot::{LinkRow, escape};
 use crate::topology::{MemberId, Topology};
@@ -47,7 +47,8 @@ pub(super) fn hosts_removed(director: &Director) -> Vec<u8> {
 /// `ip port type last-failed state`, a row for each link and for each member without one, and an empty line.
 pub(super) fn directors(director: &Director, site: &Site, now: Instant) -> Vec<u8> {
     let status = director.ring_status(now);
-    let mut members: Vec<&MemberSpec> = site.members.iter().collect();
+    let known = roster(&site.members, director.topology(), director.me());
+    let mut members: Vec<&MemberSpec> = known.iter().collect();
     members.sort_by_key(|member| member.address);
     let (right, left) = neighbours(&members, &site.links, director.me());
     let mut out = Vec::new();
@@ -57,7 +58,7 @@ pub(super) fn directors(director: &Director, site: &Site, now: Instant) -> Vec<u
         if member.id == director.me() {
             put(
                 &mut out,
-                format_args!("{ip}\t{port}\tself\t0\t{}\t0\n", own_state(&status)),
+                format_args!("{ip}\t{port}\tself\t0\t{}\t0\n", own_state(director, &status)),
             );
         } else if links.peek().is_none() {
             let state = remote_state(&status, member.id);
@@ -95,7 +96,10 @@ fn neighbours(
     (right, left)
 }
 
-fn own_state(status: &RingStatus) -> &'static str {
+fn own_state(director: &Director, status: &RingStatus) -> &'static str {
+    if director.is_removed() {
+        return "removed from the ring";
+    }
     match status.standing {
         Standing::Leased if status.is_changing => "ring syncing",
         Standing::Leased => "ring synced",

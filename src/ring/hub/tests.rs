@@ -217,3 +217,43 @@ fn what_was_said_last_without_a_link_goes_out_over_the_first_one() {
     let second = join(&hub, 4, Direction::Accepted);
     assert_eq!(waiting(&second), []);
 }
+
+#[test]
+fn who_left_has_neither_link_nor_voice_and_who_joined_is_heard() {
+    let (hub, mut events) = hub();
+    let left = join(&hub, 4, Direction::Accepted);
+    let right = join(&hub, 2, Direction::Dialled);
+    let last_words = envelope(1);
+    hub.flood(&last_words);
+    let peer = |index: u16| Peer {
+        id: id(index),
+        address: ([127, 0, 0, 1], 9000 + index).into(),
+        name: String::new(),
+    };
+    let circle = |numbers: &[u16], is_member| Circle {
+        peers: numbers.iter().map(|number| peer(*number)).collect(),
+        said: Vec::new(),
+        is_member,
+    };
+    assert_eq!(hub.set_circle(circle(&[1, 2, 3, 5], true), NOW), Ok(()));
+    let linked: Vec<_> = hub.links().iter().map(|link| link.peer).collect();
+    assert_eq!(linked, [id(2)]);
+    assert_eq!(waiting(&left).len(), 1, "what was said before is still written");
+    let payload = |from| encode(&envelope(from)).expect("it is small");
+    hub.receive(right.number(), head(4, 1, None), &payload(4), NOW);
+    hub.receive(right.number(), head(5, 1, None), &payload(5), NOW);
+    assert_eq!(delivered(&mut events), [envelope(5)]);
+    assert_eq!(hub.counters().stray, 1);
+    assert_eq!(hub.unheard(NOW), BTreeSet::new());
+    let late = join(&hub, 4, Direction::Accepted);
+    assert_eq!(
+        hub.links().len(),
+        1,
+        "a greeting that was under way leads to nothing"
+    );
+    drop(late);
+    let without_me = hub.set_circle(circle(&[2, 3], true), NOW);
+    assert_eq!(without_me, Err(RingError::NotAMember { me: id(1) }));
+    assert_eq!(hub.set_circle(circle(&[1, 2, 3, 5], false), NOW), Ok(()));
+    assert!(hub.links().is_empty(), "who was removed is alone");
+}

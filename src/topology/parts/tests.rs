@@ -28,13 +28,23 @@ fn ids_go_on_where_they_stood() {
 #[test]
 fn every_broken_rule_is_refused() {
     let limit = u32::MAX;
-    let cases: [(&str, Value, &str); 22] = [
+    let cases: [(&str, Value, &str); 24] = [
         ("/timing/lease/secs", json!(0), "lease"),
         ("/timing/drift_ppm", json!(limit), "drift"),
         ("/lease_begun/secs", json!(0), "lease"),
         ("/lease_before/secs", json!(1_000_000), "lease"),
         ("/members", json!([]), "no member votes"),
         ("/members/1/id", json!(1), "members is out of order"),
+        (
+            "/addresses",
+            json!([[2, "10.0.0.1:1"], [1, "10.0.0.2:1"]]),
+            "members is out of order",
+        ),
+        (
+            "/addresses",
+            json!([[1, "10.0.0.1:1"], [2, "10.0.0.1:1"]]),
+            "has the address 10.0.0.1:1",
+        ),
         ("/tags", json!([]), "first tag"),
         ("/tags/0", json!("x"), "first tag"),
         ("/tags/1", json!(""), "tags is out of order"),

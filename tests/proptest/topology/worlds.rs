@@ -50,6 +50,14 @@ pub(crate) fn any_change() -> impl Strategy<Value = Change> {
             ..director(id)
         })),
         1 => (1..6_u16).prop_map(|id| Change::RemoveMember { id: MemberId::from_index(id) }),
+        1 => (1..6_u16, 1..6_u8).prop_map(|(id, last)| Change::Join {
+            id: MemberId::from_index(id),
+            address: ([10, 9, 0, last], 9090).into(),
+        }),
+        1 => (1..6_u16, 1..6_u8).prop_map(|(id, last)| Change::Leave {
+            id: MemberId::from_index(id),
+            address: ([10, 9, 0, last], 9090).into(),
+        }),
         1 => (1..6_u16).prop_map(|id| Change::Unseat { id: MemberId::from_index(id) }),
         1 => (1..6_u16, 0..9_u64).prop_map(|(id, bits)| Change::Seat {
             id: MemberId::from_index(id),

@@ -147,3 +147,86 @@ fn the_last_of_each_kind_stays() {
     let with_witness = changed(&topology, &[Change::AddMember(witness(2))]).0;
     assert_eq!(refused(&with_witness, &[leave]), ChangeError::LastDirector);
 }
+
+fn place(last: u8) -> SocketAddr {
+    SocketAddr::new(ip(last), 9090)
+}
+
+fn join(id: u16, last: u8) -> Change {
+    Change::Join {
+        id: MemberId::from_index(id),
+        address: place(last),
+    }
+}
+
+fn leave(id: u16, last: u8) -> Change {
+    Change::Leave {
+        id: MemberId::from_index(id),
+        address: place(last),
+    }
+}
+
+#[test]
+fn a_director_joins_without_a_vote_and_its_address_is_remembered() {
+    let base = three_backends();
+    let joined = changed(&base, &[join(4, 4), join(5, 5)]).0;
+    let id = MemberId::from_index(4);
+    let member = joined.member(id).expect("it has joined");
+    assert!(member.serves && !member.votes);
+    assert_eq!((joined.voters(), joined.majority()), (3, 2));
+    assert_eq!(joined.addresses().next(), Some((id, place(4))));
+    assert_eq!(
+        changed(&joined, &[join(4, 4)]).0,
+        joined,
+        "a second time is nothing"
+    );
+    let written = serde_json::to_value(&joined).expect("a topology can be written");
+    let read: Topology = serde_json::from_value(written).expect("it is read as it was written");
+    assert_eq!(read, joined);
+}
+
+#[test]
+fn who_left_keeps_number_and_address_and_may_come_back() {
+    let base = three_backends();
+    let left = changed(&base, &[leave(2, 2)]).0;
+    let id = MemberId::from_index(2);
+    assert!(left.has_left(id) && !base.has_left(id));
+    assert_eq!(left.voters(), 2);
+    assert_eq!(
+        refused(&left, &[join(2, 9)]),
+        ChangeError::MemberExists { id },
+        "the number is not given to another"
+    );
+    let address = place(2);
+    assert_eq!(
+        refused(&left, &[join(9, 2)]),
+        ChangeError::AddressTaken { address }
+    );
+    assert_eq!(refused(&left, &[leave(2, 2)]), ChangeError::UnknownMember { id });
+    let back = changed(&left, &[join(2, 2)]).0;
+    assert!(!back.has_left(id) && back.member(id).is_some_and(|member| !member.votes));
+}
+
+#[test]
+fn a_round_lets_one_voter_leave() {
+    let base = three_backends();
+    assert_eq!(
+        refused(&base, &[leave(2, 2), leave(3, 3)]),
+        ChangeError::OneVoterPerRound
+    );
+    let one = changed(&changed(&base, &[leave(2, 2)]).0, &[leave(3, 3)]).0;
+    assert_eq!(refused(&one, &[leave(1, 1)]), ChangeError::LastVoter);
+}
+
+#[test]
+fn of_many_that_left_the_lowest_numbers_are_forgotten() {
+    let mut topology = three_backends();
+    for last in 4..=120 {
+        let id = u16::from(last);
+        topology = changed(&topology, &[join(id, last)]).0;
+        topology = changed(&topology, &[leave(id, last)]).0;
+    }
+    assert_eq!(topology.addresses().len(), MEMBERS_MAX);
+    let numbers: Vec<u16> = topology.addresses().map(|(id, _)| id.index()).collect();
+    assert_eq!((numbers[0], numbers[MEMBERS_MAX - 1]), (21, 120));
+}

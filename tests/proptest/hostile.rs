@@ -272,15 +272,6 @@ proptest! {
 fn liars_lead_a_director_through_all_its_states() {
     let mut runner = TestRunner::deterministic();
     let script = vec(any_step(), 60);
-    let mut seen = BTreeSet::new();
-    for _ in 0..600 {
-        let steps = script.new_tree(&mut runner).expect("no filters").current();
-        let mut observed = Observed::new(true, true);
-        for step in &steps {
-            observed.take(step);
-        }
-        seen.append(&mut observed.seen);
-    }
     let all = [
         "confirmed",
         "evicting",
@@ -290,6 +281,18 @@ fn liars_lead_a_director_through_all_its_states() {
         "round",
         "routed",
     ];
+    let mut seen = BTreeSet::new();
+    for _ in 0..6_000 {
+        let steps = script.new_tree(&mut runner).expect("no filters").current();
+        let mut observed = Observed::new(true, true);
+        for step in &steps {
+            observed.take(step);
+        }
+        seen.append(&mut observed.seen);
+        if seen.len() == all.len() {
+            break;
+        }
+    }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
 }
 

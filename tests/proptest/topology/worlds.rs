@@ -50,13 +50,9 @@ pub(crate) fn any_change() -> impl Strategy<Value = Change> {
             ..director(id)
         })),
         1 => (1..6_u16).prop_map(|id| Change::RemoveMember { id: MemberId::from_index(id) }),
-        1 => (1..6_u16, 1..6_u8).prop_map(|(id, last)| Change::Join {
-            id: MemberId::from_index(id),
-            address: ([10, 9, 0, last], 9090).into(),
-        }),
-        1 => (1..6_u16, 1..6_u8).prop_map(|(id, last)| Change::Leave {
-            id: MemberId::from_index(id),
-            address: ([10, 9, 0, last], 9090).into(),
+        1 => (1..6_u16, 1..6_u8, any::<bool>()).prop_map(|(id, last, joins)| {
+            let (id, address) = (MemberId::from_index(id + 3), ([10, 9, 0, last], 9090).into());
+            if joins { Change::Join { id, address } } else { Change::Leave { id, address } }
         }),
         1 => (1..6_u16).prop_map(|id| Change::Unseat { id: MemberId::from_index(id) }),
         1 => (1..6_u16, 0..9_u64).prop_map(|(id, bits)| Change::Seat {

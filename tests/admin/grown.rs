@@ -1,6 +1,12 @@
 //! A ring of real processes that grows and shrinks by the stock `doveadm` while users log in: nobody is ever sent to two
 //! backends, and who was added is known after restarts with files that do not name him.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it waits for processes of the real world"
+)]
+
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

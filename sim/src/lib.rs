@@ -7,6 +7,7 @@
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
+//! | [`healing`], [`outages`], [`single`] | how fast rings recovered, how long users were without service, and plans with one fault each for that |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
@@ -16,11 +17,14 @@ pub mod bug;
 mod checkers;
 mod entropy;
 pub mod fault;
+pub mod healing;
 pub mod knobs;
 pub mod marks;
+pub mod outages;
 pub mod outcome;
 pub mod plan;
 pub mod run;
+pub mod single;
 mod sweep;
 mod trace;
 pub mod waits;

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments, PlansArguments,
-    ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism, minimize, mutants, plans,
-    replay, run, waits,
+    RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism,
+    minimize, mutants, plans, recovery, replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -51,6 +51,8 @@ enum Command {
     Plans(PlansArguments),
     /// Try every order of events in small rings.
     Explore(explore::ExploreArguments),
+    /// Show how soon users and rings are well again after a fault.
+    Recovery(RecoveryArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
 }
@@ -74,6 +76,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Mutants(arguments) => mutants(&arguments),
         Command::Plans(arguments) => plans(&arguments),
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
+        Command::Recovery(arguments) => recovery(&arguments),
         Command::Waits(arguments) => waits(&arguments),
     }
 }

@@ -123,6 +123,8 @@ marks! {
     EndedCutOff "ended-cut-off" "Some members stayed cut off at the end."
     EndedDeaf "ended-deaf" "Some members stayed deaf at the end."
     EndedStopped "ended-stopped" "Some members stayed stopped at the end."
+    EndedLossy "ended-lossy" "Links to some members went on losing messages at the end."
+    EndedFlapping "ended-flapping" "Links to some members went on flapping at the end."
     Recovered "recovered" "The ring recovered."
     PinsEnded "pins-ended" "All pins ended when everybody had left."
 }

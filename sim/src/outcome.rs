@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use crate::healing::Healing;
 use crate::marks::MarkSet;
+use crate::outages::Outage;
 use crate::waits::Waits;
 
 /// Everything that a run tells.
@@ -14,8 +16,10 @@ pub struct Outcome {
     pub events: u64,
     /// True time that passed in the world, in nanoseconds.
     pub simulated_ns: u64,
-    /// How long after the faults the ring served again, at one epoch and with nobody frozen; in nanoseconds.
-    pub settled_ns: Option<u64>,
+    /// How the core recovered when faults had stopped, if it had to and did.
+    pub healing: Option<Healing>,
+    /// How long each of the users was without service who were watched for that.
+    pub outages: Vec<Outage>,
     /// A digest of every event in order. Equal plans give equal digests, in every process.
     pub trace_hash: u64,
     /// What was reached, and how often.

@@ -84,6 +84,10 @@ pub enum Ending {
     OthersDeaf,
     /// ... all others are stopped.
     OthersStopped,
+    /// ... of what passes between it and all others, and among these, nearly a third is lost.
+    OthersLossy,
+    /// ... the links to all others fail and work in turns.
+    OthersFlapping,
     /// The run ends without a recovery: for plans that show a safety bug at one point.
     None,
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bug::Bug;
 use crate::checkers::Broken;
+use crate::outages::Visits;
 use crate::outcome::{Invariant, Outcome};
 use crate::plan::Plan;
 use crate::world::World;
@@ -17,6 +18,8 @@ pub struct Options {
     pub trace: TraceMode,
     /// Stop at this time, in nanoseconds of true time, as if the plan ended there; the recovery is left out.
     pub stop_at_ns: Option<u64>,
+    /// Users who come again and again beside those of the plan, to see how long they are without service.
+    pub visits: Option<Visits>,
 }
 
 /// What to keep of the trace. Its digest is always kept.

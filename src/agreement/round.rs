@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ids::{Ballot, Boot, ValueId};
 use super::message::Statement;
@@ -211,7 +212,9 @@ impl Round {
             None => {
                 accepted.insert(voter, (boot, noted));
             }
-            Some((known_boot, known)) if *known_boot == boot => known.narrow(&noted),
+            Some((known_boot, known)) if *known_boot == boot && self.rules.keep(Rule::LostLeasesRunOut) => {
+                known.narrow(&noted);
+            }
             Some(_) => {}
         }
     }
@@ -252,6 +255,10 @@ impl Round {
             }
         };
         let clear_at = accepted.values().map(|(_, noted)| {
+            let mut unconfirmed = noted.leases.iter().filter(|(m, b, _)| !has_confirmed(*m, *b));
+            if !self.rules.keep(Rule::LostLeasesRunOut) && unconfirmed.next().is_some() {
+                return Instant::ORIGIN.plus(Duration::MAX);
+            }
             if !self.rules.keep(Rule::GraceCannotBeConfirmed) && !confirmed.is_empty() {
                 let leases = Noted {
                     leases: noted.leases.clone(),

@@ -1,4 +1,5 @@
-//! The rules that carry the proof, each with a name and the reason why it can't be left out.
+//! The rules that carry the proof, and those that keep things going, each with a name and the reason why it can't be
+//! left out.
 //!
 //! Code that enforces a rule asks [`Rules::keep`] for it. In a daemon that is the constant `true`; with the feature
 //! `planted-bugs` the simulator breaks one rule at a time and must notice. Rules outside the machine (doors,
@@ -112,6 +113,18 @@ pub enum Rule {
     DrainKeepsItsRate,
     /// The users of a failed backend are moved.
     FailedIsEvicted,
+    /// A round that nobody hears of any more is taken over: else whom it froze waits for ever.
+    StuckIsTakenOver,
+    /// What a round is not answered is sent again, as often as it takes.
+    UnansweredIsSentAgain,
+    /// A lease that a lost director holds runs out: a round waits for it, and not for ever.
+    LostLeasesRunOut,
+    /// A coordinator that was outbid tries again after a short while.
+    OutbidTriesAgain,
+    /// Whoever was not heard of for a while does not count as coordinator.
+    SilentIsNoCoordinator,
+    /// An admin's commands are sent again until an epoch has them: coordinators come and go.
+    CommandsAreSentAgain,
 }
 
 impl Rule {
@@ -168,6 +181,12 @@ impl Rule {
         Rule::DrainWaitsForItsDeadline,
         Rule::DrainKeepsItsRate,
         Rule::FailedIsEvicted,
+        Rule::StuckIsTakenOver,
+        Rule::UnansweredIsSentAgain,
+        Rule::LostLeasesRunOut,
+        Rule::OutbidTriesAgain,
+        Rule::SilentIsNoCoordinator,
+        Rule::CommandsAreSentAgain,
     ];
 }
 

@@ -8,7 +8,7 @@ use super::machine::Director;
 use super::output::{CommandError, DryRun, Output};
 use super::serving::Standing;
 use crate::agreement::{
-    Body, Proposal, Request,
+    Body, Proposal, Request, Rule,
     timing::{held_bound, resend_every},
 };
 use crate::topology::{Change, ChangeError, LEASE_MAX, MemberId};
@@ -222,7 +222,11 @@ impl Director {
             if sent.ids.iter().all(Option::is_none) {
                 self.commands.sent = None;
             } else if now >= sent.again_at {
-                self.resend_request(now, out);
+                if self.settings.rules.keep(Rule::CommandsAreSentAgain) {
+                    self.resend_request(now, out);
+                } else {
+                    sent.again_at = now.plus(self.settings.limits.command_wait);
+                }
             }
         }
         self.send_commands(now, out);

@@ -102,7 +102,9 @@ impl Director {
             if id == me {
                 self.serving.standing == Standing::Leased
             } else {
-                self.is_heard(id, now) && self.heard.get(&id).is_some_and(|h| h.is_leased)
+                let is_heard =
+                    self.is_heard(id, now) || !self.settings.rules.keep(Rule::SilentIsNoCoordinator);
+                is_heard && self.heard.get(&id).is_some_and(|h| h.is_leased)
             }
         };
         self.topology()
@@ -146,7 +148,8 @@ impl Director {
     fn wanted(&mut self, now: Instant, out: &mut Vec<Output>) -> Option<Wanted> {
         let is_stuck =
             |id: &MemberId| self.heard.get(id).is_some_and(|h| h.is_stuck) && self.is_heard(*id, now);
-        let is_takeover = self.followed.is_stuck(now, self.timing()) || self.heard.keys().any(is_stuck);
+        let is_any_stuck = self.followed.is_stuck(now, self.timing()) || self.heard.keys().any(is_stuck);
+        let is_takeover = is_any_stuck && self.settings.rules.keep(Rule::StuckIsTakenOver);
         let reseat = self.reseat(now);
         let is_pins_due = self.are_pins_due(now);
         let requests: Vec<Request> = self.coordination.requests.values().cloned().collect();
@@ -413,6 +416,10 @@ impl Director {
         let Some(round) = &self.coordination.round else {
             return;
         };
+        if !self.settings.rules.keep(Rule::UnansweredIsSentAgain) {
+            self.coordination.again_at = None;
+            return;
+        }
         let ballot = round.ballot();
         let body = match round.value() {
             None => Body::Prepare {
@@ -569,7 +576,10 @@ impl Director {
             .is_some_and(|r| r.ballot() == ballot)
         {
             self.leave_round(RoundLeft::Outbid, out);
-            let backoff = self.jitter.up_to(renew_every(self.timing()) / 2);
+            let backoff = match self.settings.rules.keep(Rule::OutbidTriesAgain) {
+                true => self.jitter.up_to(renew_every(self.timing()) / 2),
+                false => self.timing().lease * 1_000,
+            };
             self.coordination.not_before = now.plus(backoff);
             self.coordination.again_at = Some(self.coordination.not_before);
         }

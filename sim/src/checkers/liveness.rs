@@ -1,15 +1,8 @@
-//! L1, liveness: when a majority of voters can talk and faults have stopped, every login is answered, every change
-//! commits and all agree, within a stated bound.
-
-use std::time::Duration;
+//! L1, liveness: when a majority of voters can talk and faults among them have stopped, every login is answered, every
+//! change commits and all agree, within the bound that [`super::patience`] adds up.
 
 use super::Broken;
 use crate::outcome::Invariant;
-
-/// In so many leases after the faults the ring serves, is at one epoch and freezes nobody.
-pub(crate) const SETTLE_LEASES: u32 = 8;
-/// In so many more leases, every login is routed and every command carried out that is asked for then.
-pub(crate) const PROBE_LEASES: u32 = 5;
 
 /// What is seen of the members that must recover.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,8 +17,8 @@ pub(crate) struct Core {
     pub(crate) frozen: usize,
     /// Logins that wait.
     pub(crate) waiting: usize,
-    /// Probing logins that were not routed, and commands that were not carried out.
-    pub(crate) unanswered: usize,
+    /// Backends of which the ring was not told yet how they are.
+    pub(crate) untold: usize,
 }
 
 impl Core {
@@ -34,28 +27,57 @@ impl Core {
     }
 }
 
-/// What is seen so long after the faults, or after the probes were sent.
+/// What is seen so long after the faults.
 pub(crate) fn recovered_in_time(
     core: &Core,
     passed_ns: u64,
-    leases: u32,
-    lease: Duration,
+    bound_ns: u64,
+    interval_ns: u64,
 ) -> Result<(), Broken> {
-    let bound_ns = (lease * leases).as_nanos() as u64 + 2_000_000_000;
     if core.is_well() || passed_ns <= bound_ns {
         return Ok(());
     }
     let words = format!(
-        "after {} ms: not serving {:?}, unseated {:?}, behind {:?}, {} users frozen, {} logins waiting, {} probes unanswered",
-        passed_ns / 1_000_000,
+        "after {}, bound {}: not serving {:?}, unseated {:?}, behind {:?}, {} users frozen, {} logins waiting, {} backends untold",
+        intervals(passed_ns, interval_ns),
+        intervals(bound_ns, interval_ns),
         core.not_serving,
         core.unseated,
         core.behind,
         core.frozen,
         core.waiting,
-        core.unanswered
+        core.untold
     );
     Err(Broken::new(Invariant::Liveness, words))
+}
+
+/// What was asked of a member of the core so long ago, and is not answered.
+pub(crate) fn answered_in_time(
+    what: &str,
+    member: u8,
+    waited_ns: u64,
+    bound_ns: u64,
+    interval_ns: u64,
+) -> Result<(), Broken> {
+    if waited_ns <= bound_ns {
+        return Ok(());
+    }
+    let (waited, bound) = (
+        intervals(waited_ns, interval_ns),
+        intervals(bound_ns, interval_ns),
+    );
+    let words = format!("{what} at member {member} waits for {waited}, bound {bound}");
+    Err(Broken::new(Invariant::Liveness, words))
+}
+
+fn intervals(ns: u64, interval_ns: u64) -> String {
+    let tenths = ns.saturating_mul(10) / interval_ns.max(1);
+    format!(
+        "{}.{} renew intervals ({} ms)",
+        tenths / 10,
+        tenths % 10,
+        ns / 1_000_000
+    )
 }
 
 #[cfg(test)]
@@ -69,9 +91,19 @@ mod tests {
             not_serving: vec![1],
             ..Core::default()
         };
-        let lease = Duration::from_secs(1);
-        assert!(recovered_in_time(&well, u64::MAX, 8, lease).is_ok());
-        assert!(recovered_in_time(&ill, 9_000_000_000, 8, lease).is_ok());
-        assert!(recovered_in_time(&ill, 11_000_000_000, 8, lease).is_err());
+        assert!(recovered_in_time(&well, u64::MAX, 8, 1).is_ok());
+        assert!(recovered_in_time(&ill, 8, 8, 1).is_ok());
+        assert!(recovered_in_time(&ill, 9, 8, 1).is_err());
+    }
+
+    #[test]
+    fn who_waits_too_long_is_noticed_and_told_in_renew_intervals() {
+        assert!(answered_in_time("a login", 1, 10, 10, 2).is_ok());
+        let broken = answered_in_time("a login", 1, 11_000_000, 10_000_000, 2_000_000).unwrap_err();
+        assert!(
+            broken.words.contains("5.5 renew intervals (11 ms)"),
+            "{}",
+            broken.words
+        );
     }
 }

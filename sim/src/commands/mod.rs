@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
+//! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
@@ -13,11 +14,13 @@ mod determinism;
 mod ending;
 mod execute;
 mod failure;
+mod healing;
 mod host;
 mod minimize;
 mod mutants;
 mod plans;
 mod progress;
+mod recovery;
 mod replay;
 mod run;
 mod say;
@@ -34,6 +37,7 @@ pub use host::Stopwatch;
 pub use minimize::{MinimizeArguments, minimize};
 pub use mutants::{MutantsArguments, mutants};
 pub use plans::{PlansArguments, plans};
+pub use recovery::{RecoveryArguments, recovery};
 pub use replay::{ReplayArguments, replay};
 pub use run::{RunArguments, run};
 pub use usage::UsageError;

@@ -76,6 +76,7 @@ pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
             bug,
             trace,
             stop_at_ns,
+            ..Options::default()
         },
     );
     if let Some(path) = &arguments.trace {

@@ -19,10 +19,12 @@ pub(crate) fn plan(seed: u64) -> Plan {
     let ending = *stream.pick(&[
         Ending::AllHeal,
         Ending::AllHeal,
-        Ending::AllHeal,
+        Ending::OthersDeaf,
         Ending::OthersCutOff,
         Ending::OthersDeaf,
         Ending::OthersStopped,
+        Ending::OthersLossy,
+        Ending::OthersFlapping,
     ]);
     let moments = Moments::draw(&mut stream, &knobs, duration_ms);
     let mut drawn = entropy.stream(Purpose::Faults);

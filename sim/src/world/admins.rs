@@ -8,7 +8,7 @@ use maildirector::topology::{Change, Draft, Epoch, TagId, Topology, UserId};
 
 use super::causes::{Affected, Name};
 use super::happening::Happening;
-use super::logins::Wish;
+use super::logins::{Caller, Wish};
 use super::note::Note;
 use super::orders::name_of;
 use super::people::{backend_ip, backend_number};
@@ -96,7 +96,7 @@ impl World<'_> {
                     is_second_tag: *is_second_tag,
                     session_ns: session_ms * MS,
                     tries: 0,
-                    is_probe: false,
+                    caller: Caller::Anybody,
                 };
                 self.log_in(member, wish);
             }
@@ -246,7 +246,7 @@ impl World<'_> {
             Asker::Health { backend, is_dead } => {
                 self.health_is_told(backend, is_dead, result.is_ok() || is_refused)
             }
-            Asker::Probe { member } => self.recovery.probe_commanded(member, result.is_ok()),
+            Asker::Probe { member } => self.probe_commanded(member, result.is_ok()),
         }
     }
 
@@ -279,7 +279,7 @@ impl World<'_> {
             match asked.asker {
                 Asker::Admin => {}
                 Asker::Health { backend, is_dead } => self.health_is_told(backend, is_dead, false),
-                Asker::Probe { member } => self.recovery.probe_commanded(member, false),
+                Asker::Probe { member } => self.probe_commanded(member, false),
             }
         }
     }

@@ -3,6 +3,7 @@
 use maildirector::director::{Door, LoginToken};
 use maildirector::topology::{BackendId, UserId};
 
+use super::logins::Caller;
 use crate::waits::Row;
 
 /// A client with a connection to a backend.
@@ -43,7 +44,7 @@ pub(crate) struct Login {
     pub(crate) asked_awake_ns: u64,
     pub(crate) row: Row,
     pub(crate) tries: u8,
-    pub(crate) is_probe: bool,
+    pub(crate) caller: Caller,
 }
 
 /// The closing of one hold's sessions, under way.

@@ -47,6 +47,9 @@ impl World<'_> {
             Happening::RecoveryBegins => self.recovery_begins(),
             Happening::RecoveryIsPolled => self.recovery_is_polled(),
             Happening::ProbeIsRetried { member, person } => self.probe_is_retried(member, person),
+            Happening::PatronComes { person } => self.patron_comes(person),
+            Happening::PatronGivesUp { person, asked_ns } => self.patron_gives_up(person, asked_ns),
+            Happening::OutsidersTurn { is_cut } => self.outsiders_turn(is_cut),
         }
     }
 }

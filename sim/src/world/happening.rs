@@ -83,6 +83,12 @@ pub(crate) enum Happening {
     RecoveryBegins,
     /// A look at the recovery.
     RecoveryIsPolled,
-    /// A probing login that was refused is tried again.
+    /// A login of the recovery that was refused is tried again.
     ProbeIsRetried { member: u8, person: u32 },
+    /// A user who is watched logs in.
+    PatronComes { person: u32 },
+    /// He waits no longer for the answer to what he asked then.
+    PatronGivesUp { person: u32, asked_ns: u64 },
+    /// The links to members outside the core fail, or work again.
+    OutsidersTurn { is_cut: bool },
 }

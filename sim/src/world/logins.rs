@@ -18,6 +18,17 @@ use crate::waits::Fate;
 /// Users try so often elsewhere when they are refused.
 const TRIES_MAX: u8 = 2;
 
+/// Who it is that logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Somebody, once.
+    Anybody,
+    /// Somebody who wants to see whether a core that must recover answers.
+    Probe,
+    /// Somebody who comes again and again, to see how long he is without service.
+    Patron,
+}
+
 /// A wish to log in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wish {
@@ -25,7 +36,7 @@ pub(super) struct Wish {
     pub(super) is_second_tag: bool,
     pub(super) session_ns: u64,
     pub(super) tries: u8,
-    pub(super) is_probe: bool,
+    pub(super) caller: Caller,
 }
 
 impl World<'_> {
@@ -45,7 +56,7 @@ impl World<'_> {
             is_second_tag: arrival.is_second_tag,
             session_ns: arrival.session_ns,
             tries: 0,
-            is_probe: false,
+            caller: Caller::Anybody,
         };
         for member in arrival.members(knobs) {
             self.log_in(member, wish);
@@ -69,7 +80,7 @@ impl World<'_> {
             asked_awake_ns: self.members[usize::from(member)].awake_ns(self.now),
             row: self.causes.row(self.now, member, wish.person),
             tries: wish.tries,
-            is_probe: wish.is_probe,
+            caller: wish.caller,
         };
         let (slot, token) = self.doors.ask(login);
         self.note(Note::LoginAsked {
@@ -143,7 +154,7 @@ impl World<'_> {
         });
         self.mark(Mark::LoginLost);
         self.waits.count(login.row, Fate::Lost);
-        self.try_again(login);
+        self.was_refused(login, false);
     }
 
     /// Every login that waits for a dead process is lost with it.
@@ -224,8 +235,13 @@ impl World<'_> {
         if login.door == Door::Refreshing {
             self.refresh_while_there(member, person, user);
         }
-        if login.is_probe {
-            self.recovery.probe_routed();
+        match login.caller {
+            Caller::Anybody => {}
+            Caller::Probe => self.probe_answered(member, person),
+            Caller::Patron => {
+                let is_reached = !is_dead && self.members[usize::from(member)].cables_broken == 0;
+                self.patron_is_told(person, login.asked_ns, is_reached);
+            }
         }
     }
 
@@ -260,15 +276,19 @@ impl World<'_> {
             reason,
             RefuseReason::Isolated { .. } | RefuseReason::NotADirector | RefuseReason::Frozen { .. }
         );
-        if login.is_probe {
-            self.probe_refused(&login, is_lasting);
-        } else {
-            self.try_again(&login);
+        self.was_refused(&login, is_lasting);
+    }
+
+    fn was_refused(&mut self, login: &Login, is_lasting: bool) {
+        match login.caller {
+            Caller::Anybody => self.try_again(login),
+            Caller::Probe => self.probe_refused(login, is_lasting),
+            Caller::Patron => self.patron_is_told(login.person, login.asked_ns, false),
         }
     }
 
     fn try_again(&mut self, login: &Login) {
-        if login.tries >= TRIES_MAX || login.is_probe || self.recovery.has_begun() {
+        if login.tries >= TRIES_MAX || self.recovery.has_begun() {
             return;
         }
         let after_ns = below(
@@ -299,7 +319,7 @@ impl World<'_> {
                     is_second_tag,
                     session_ns,
                     tries,
-                    is_probe: false,
+                    caller: Caller::Anybody,
                 },
             );
         }

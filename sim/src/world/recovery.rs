@@ -1,32 +1,34 @@
 //! The end of a run: faults stop, a core of members heals, and must recover within stated bounds. Then everybody logs
-//! out, and holds and pins must go.
+//! out, and holds and pins must go. Who is in the core stands in `outsiders`, what is asked of it in `petitions`.
 
 use std::time::Duration;
 
 use maildirector::director::Door;
-use maildirector::topology::{Change, TagId, Topology};
+use maildirector::topology::TagId;
 
 use super::configuration::{longest_expire, longest_lease};
-use super::doors::Login;
 use super::happening::Happening;
-use super::logins::Wish;
-use super::network::Effect;
 use super::note::Note;
+use super::outsiders::Outside;
+use super::petitions::Petitions;
 use super::scene::{MS, World};
 use crate::checkers::{
-    Broken, Core, PROBE_LEASES, SETTLE_LEASES, healed_of_splits, holds_end, holds_end_bound_ns, pins_end,
+    Broken, Circumstances, Core, Patience, healed_of_splits, holds_end, holds_end_bound_ns, pins_end,
     pins_end_bound_ns, quiet_ring, recovered_in_time,
 };
-use crate::entropy::{Purpose, below};
-use crate::fault::FaultKind;
+use crate::entropy::Purpose;
+use crate::fault::{Fault, FaultKind};
+use crate::healing::{Healing, Wait};
 use crate::marks::Mark;
 use crate::plan::Ending;
 use crate::work::{Errand, Order};
 
-/// Faults of the recovery itself are numbered from here.
-const RECOVERY_FAULT: u32 = 1 << 20;
-/// So many persons log in at each director to see whether it answers.
-const PROBES_MAX: u32 = 8;
+/// Timers are late by so much now and then.
+const TIMER_LATE_NS: u64 = 20 * MS;
+/// How soon the health check asks again when it got no answer.
+const HEALTH_AGAIN_NS: u64 = 1_000 * MS;
+/// How long a process that halted stays away.
+const HALTED_NS: u64 = 1_200 * MS;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stage {
@@ -34,7 +36,7 @@ enum Stage {
     NotYet,
     /// The ring has to serve again.
     Settling,
-    /// Probes have to be answered.
+    /// What is asked has to be answered.
     Probing,
     /// Everybody has logged out, holds have to end.
     HoldsEnd,
@@ -47,14 +49,16 @@ enum Stage {
 pub(crate) struct Recovery {
     stage: Stage,
     stage_began_ns: u64,
+    begun_ns: u64,
     lease: Duration,
+    patience: Patience,
+    outside: Outside,
     /// Members that must recover; `None`: all that the newest topology lists.
     core: Option<u128>,
     are_others_stopped: bool,
-    probes_open: usize,
-    commands_open: u128,
-    commands_wanted: u128,
+    pub(super) petitions: Petitions,
     settled_ns: Option<u64>,
+    is_recovered: bool,
     /// When everybody left, and at which epoch.
     quiet_since: Option<(u64, u64)>,
 }
@@ -66,7 +70,7 @@ impl Recovery {
 
     /// Whether this member's process may be started.
     pub(super) fn may_run(&self, member: u8) -> bool {
-        !self.are_others_stopped || self.core.is_none_or(|core| core >> member & 1 == 1)
+        !self.are_others_stopped || self.may_be_asked(member)
     }
 
     /// Whether this member can be expected to answer.
@@ -74,15 +78,24 @@ impl Recovery {
         self.core.is_none_or(|core| core >> member & 1 == 1)
     }
 
-    pub(super) fn probe_routed(&mut self) {
-        self.probes_open = self.probes_open.saturating_sub(1);
+    pub(super) fn has_core(&mut self, core: u128) {
+        self.core = Some(core);
     }
 
-    pub(super) fn probe_commanded(&mut self, member: u8, is_done: bool) {
-        self.commands_open &= !(1 << member);
-        if is_done {
-            self.commands_wanted &= !(1 << member);
-        }
+    pub(super) fn core_members(&self) -> Option<u128> {
+        self.core
+    }
+
+    pub(super) fn stops_others(&mut self) {
+        self.are_others_stopped = true;
+    }
+
+    pub(super) fn begun_ns(&self) -> u64 {
+        self.begun_ns
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// How long it took until the ring served again.
@@ -94,6 +107,7 @@ impl Recovery {
 impl World<'_> {
     pub(super) fn recovery_begins(&mut self) {
         self.recovery.lease = longest_lease(self.plan);
+        self.recovery.begun_ns = self.now;
         self.enter(Stage::Settling, "faults end");
         for index in 0..self.is_fault_on.len() as u32 {
             self.fault_ends(index);
@@ -107,9 +121,98 @@ impl World<'_> {
             self.finish();
             return;
         }
-        self.leave_others();
+        self.recovery.outside = self.leave_others();
+        self.recovery.patience = Patience::of(&self.circumstances());
         self.health_gives_up_others();
         self.poll_again();
+    }
+
+    /// What decides how long this core may take.
+    fn circumstances(&self) -> Circumstances {
+        let knobs = self.knobs();
+        let (outside, is_told) = (self.recovery.outside, self.is_health_settled());
+        let is_drain = |order: &Order| matches!(order, Order::Drain { .. });
+        let has_drains = self.plan.work.iter().any(|work| match &work.errand {
+            Errand::Command { orders } => orders.iter().any(is_drain),
+            _ => false,
+        });
+        let close_ms = knobs.members.iter().map(|member| member.close_bound_ms).max();
+        Circumstances {
+            lease: self.recovery.lease,
+            drift_ppm: knobs.drift_ppm,
+            hop_ns: knobs.latency_max_us * 1_000 + TIMER_LATE_NS,
+            sync_ns: 2 * knobs.disk_us * 1_000,
+            close_ns: close_ms.unwrap_or(0) * MS,
+            flush_ns: if knobs.flushes_max > 0 {
+                knobs.flush_ms * MS * u64::from(knobs.users)
+            } else {
+                0
+            },
+            late_ns: self.late_ns(),
+            health_ns: if is_told {
+                0
+            } else {
+                knobs.health_ms * MS + HEALTH_AGAIN_NS
+            },
+            has_silent_witnesses: matches!(
+                outside,
+                Outside::Deaf | Outside::Lossy | Outside::Flapping { .. }
+            ),
+            has_deaf: outside == Outside::Deaf,
+            comes_and_goes_ns: match outside {
+                Outside::Lossy => Some(self.recovery.lease.as_nanos() as u64),
+                Outside::Flapping { turn_ns } => Some(turn_ns),
+                _ => None,
+            },
+            rounds_left: 1 + 2 * self.wiped() as u32 + u32::from(!is_told),
+            changes_voters: self.changes_members() || self.wiped() > 0,
+            has_own_rounds: has_drains || self.has_probes(),
+        }
+    }
+
+    /// When the last of what the faults have left on its way is there.
+    fn late_ns(&self) -> u64 {
+        let end_ms = self.plan.duration_ms;
+        let left_ms = |fault: &Fault| {
+            let late_ms = match fault.kind {
+                FaultKind::Delay { up_to_ms, .. }
+                | FaultKind::SlowDisk { up_to_ms, .. }
+                | FaultKind::SlowEvict { up_to_ms, .. } => up_to_ms,
+                FaultKind::Duplicate { .. } => 1_000,
+                FaultKind::Hold { .. } => 50,
+                FaultKind::SecondProcess { .. } => HALTED_NS / MS,
+                // Saving is tried again after a renew interval.
+                FaultKind::BrokenDisk { .. } => self.recovery.lease.as_millis() as u64 / 5,
+                _ => return 0,
+            };
+            (fault.to_ms.min(end_ms) + late_ms).saturating_sub(end_ms)
+        };
+        let faults = self.plan.faults.iter().filter(|fault| fault.from_ms < end_ms);
+        faults.map(left_ms).max().unwrap_or(0) * MS
+    }
+
+    /// How it went, if the core recovered.
+    pub(super) fn healing(&self) -> Option<Healing> {
+        let recovery = &self.recovery;
+        let (login, command) = recovery.petitions.slowest();
+        recovery.is_recovered.then(|| Healing {
+            kind: match recovery.outside {
+                Outside::Nobody if self.wiped() > 0 => "all heal, a voter was wiped",
+                Outside::Nobody if self.changes_members() => "all heal, members come and go",
+                Outside::Nobody => "all heal",
+                Outside::Silent => "others are silent",
+                Outside::Deaf => "others are deaf",
+                Outside::Lossy => "others lose messages",
+                Outside::Flapping { .. } => "others come and go",
+            },
+            interval_ns: recovery.patience.interval_ns,
+            settling: Wait {
+                took_ns: recovery.settled_ns.unwrap_or(0),
+                bound_ns: recovery.patience.settle_ns,
+            },
+            login,
+            command,
+        })
     }
 
     fn enter(&mut self, stage: Stage, words: &'static str) {
@@ -121,107 +224,6 @@ impl World<'_> {
     fn poll_again(&mut self) {
         let every_ns = (self.recovery.lease / 10).as_nanos() as u64;
         self.push(self.now + every_ns.max(MS), Happening::RecoveryIsPolled);
-    }
-
-    /// Whether a majority of the voters still has its storage. If not, only the operator can help.
-    fn can_recover(&mut self) -> bool {
-        let is_wipe = |kind: &FaultKind| matches!(kind, FaultKind::Wipe { .. });
-        let has_wipes = self.plan.faults.iter().any(|fault| is_wipe(&fault.kind));
-        let kept = self.members.iter().filter_map(kept_topology);
-        let newest = self.agreement.newest().map(|newest| &newest.topology);
-        let (Some(newest), Some(known)) = (newest, kept.max_by_key(|topology| topology.epoch())) else {
-            // A voter that was wiped before the ring began may have been bound to by others.
-            return !has_wipes;
-        };
-        // An epoch may be decided and its commit be lost with those that knew it: then the voters of the epoch before
-        // have to find it out.
-        if self.has_majority(newest) && self.has_majority(known) {
-            return true;
-        }
-        self.mark(Mark::MajorityLost);
-        false
-    }
-
-    fn has_majority(&self, topology: &Topology) -> bool {
-        let is_there = |voter: &&maildirector::topology::Member| {
-            let state = &self.members[usize::from(voter.id.index())];
-            let kept = state.storage.kept();
-            voter.votes && kept.is_some_and(|record| record.incarnation == voter.incarnation)
-        };
-        topology.members().filter(is_there).count() >= topology.majority()
-    }
-
-    /// Chooses who must recover, and leaves the others broken as the plan wants.
-    fn leave_others(&mut self) {
-        let is_membership =
-            |order: &Order| matches!(order, Order::AddMember { .. } | Order::RemoveMember { .. });
-        let changes_members = self.plan.work.iter().any(|work| match &work.errand {
-            Errand::Command { orders } => orders.iter().any(is_membership),
-            _ => false,
-        });
-        let wipes = self
-            .plan
-            .faults
-            .iter()
-            .any(|fault| matches!(fault.kind, FaultKind::Wipe { .. }));
-        let Some(newest) = self.agreement.newest().filter(|_| !changes_members && !wipes) else {
-            // Whose votes will count in a moment is not known here: all heal.
-            self.mark(Mark::EndedHealed);
-            return;
-        };
-        if self.plan.ending == Ending::AllHeal {
-            self.mark(Mark::EndedHealed);
-            return;
-        }
-        let core = self.choose_core(&newest.topology);
-        let is_core = |member: usize| core >> member & 1 == 1;
-        let mut members = self.members.iter().enumerate();
-        if !members.any(|(at, member)| is_core(at) && kept_topology(member).is_some()) {
-            // Who has bound himself to start the ring waits for those who may have started it: if they never come
-            // back, the operator has to say so.
-            self.mark(Mark::EndedHealed);
-            return;
-        }
-        self.recovery.core = Some(core);
-        match self.plan.ending {
-            Ending::OthersCutOff => {
-                self.mark(Mark::EndedCutOff);
-                self.network.add(RECOVERY_FAULT, Effect::Cut, &[], |from, to| {
-                    is_core(from) != is_core(to)
-                });
-            }
-            Ending::OthersDeaf => {
-                self.mark(Mark::EndedDeaf);
-                self.network
-                    .add(RECOVERY_FAULT, Effect::Cut, &[], |_, to| !is_core(to));
-            }
-            _ => {
-                self.mark(Mark::EndedStopped);
-                self.recovery.are_others_stopped = true;
-                for member in 0..self.members.len() as u8 {
-                    if !is_core(usize::from(member)) {
-                        self.kill_member(member, "it is stopped for good");
-                    }
-                }
-            }
-        }
-    }
-
-    /// A random majority of the voters with a director among them, and perhaps some more.
-    fn choose_core(&self, topology: &Topology) -> u128 {
-        let mut members: Vec<_> = topology.members().collect();
-        members.sort_by_key(|member| self.entropy.draw(Purpose::Core, 0, u64::from(member.id.index())));
-        let (mut core, mut votes, mut has_director) = (0u128, 0, false);
-        for member in members {
-            let is_wanted = (member.votes && votes < topology.majority()) || (member.serves && !has_director);
-            let bits = self.entropy.draw(Purpose::Core, 1, u64::from(member.id.index()));
-            if is_wanted || below(bits, 4) == 0 {
-                core |= 1 << member.id.index();
-                votes += usize::from(member.votes);
-                has_director |= member.serves;
-            }
-        }
-        core
     }
 
     pub(super) fn recovery_is_polled(&mut self) {
@@ -238,20 +240,30 @@ impl World<'_> {
             Stage::NotYet => return,
             Stage::Settling => {
                 let core = self.core();
-                let patience_ns = passed_ns.saturating_sub(self.knobs().health_ms * MS);
-                self.check(recovered_in_time(&core, patience_ns, SETTLE_LEASES, lease));
+                let Patience {
+                    settle_ns,
+                    interval_ns,
+                    ..
+                } = self.recovery.patience;
+                self.check(recovered_in_time(&core, passed_ns, settle_ns, interval_ns));
                 if core.is_well() {
                     self.recovery.settled_ns = Some(passed_ns);
                     self.enter(Stage::Probing, "the ring serves");
-                    self.probe();
+                    self.next_wave();
+                } else {
+                    self.somebody_logs_in();
                 }
+                self.petitions_are_in_time();
             }
             Stage::Probing => {
-                self.probe_commands();
-                let core = self.core();
-                self.check(recovered_in_time(&core, passed_ns, PROBE_LEASES, lease));
-                if core.is_well() {
+                self.petitions_are_in_time();
+                if !self.recovery.petitions.are_answered() {
+                    self.give_commands();
+                } else if !self.recovery.petitions.is_last_wave(self.recovery.core.is_some()) {
+                    self.next_wave();
+                } else if self.core().is_well() {
                     self.mark(Mark::Recovered);
+                    self.recovery.is_recovered = true;
                     return self.everybody_leaves();
                 }
             }
@@ -280,7 +292,7 @@ impl World<'_> {
     }
 
     /// The members that must recover, with their processes.
-    fn core_runs(&self) -> impl Iterator<Item = (u8, Option<u32>)> + '_ {
+    pub(super) fn core_runs(&self) -> impl Iterator<Item = (u8, Option<u32>)> + '_ {
         let topology = self.newest_topology();
         let members = topology.members().map(|member| member.id.index() as u8);
         let core = self.recovery.core;
@@ -336,73 +348,8 @@ impl World<'_> {
                 .count();
             core.waiting += director.limits_used().waiting_logins;
         }
-        let directors = self.core_directors().into_iter();
-        let asked = directors.fold(0, |asked: u128, member| asked | 1 << member);
-        let wanted = self.recovery.commands_wanted & asked;
-        core.unanswered =
-            self.recovery.probes_open + wanted.count_ones() as usize + usize::from(!self.is_health_settled());
+        core.untold = usize::from(!self.is_health_settled());
         core
-    }
-
-    /// Somebody logs in at each director that must have recovered, and an admin changes something there.
-    fn probe(&mut self) {
-        let persons = (self.people.len() as u32).min(PROBES_MAX);
-        let directors: Vec<u8> = self.core_directors();
-        self.recovery.probes_open = directors.len() * persons as usize;
-        for member in &directors {
-            for person in 0..persons {
-                self.log_in(*member, probe_of(person));
-            }
-            self.recovery.commands_wanted |= 1 << member;
-        }
-        self.probe_commands();
-    }
-
-    fn core_directors(&self) -> Vec<u8> {
-        let topology = self.newest_topology();
-        let serves = |member: &u8| {
-            let id = maildirector::topology::MemberId::from_index(u16::from(*member));
-            topology.member(id).is_some_and(|member| member.serves)
-        };
-        self.core_runs()
-            .map(|(member, _)| member)
-            .filter(serves)
-            .collect()
-    }
-
-    /// Commands that were not carried out are given again.
-    fn probe_commands(&mut self) {
-        let missing = self.recovery.commands_wanted & !self.recovery.commands_open;
-        for member in (0..self.members.len() as u8).filter(|member| missing >> member & 1 == 1) {
-            let user_expire = Duration::from_millis(self.knobs().user_expire_ms);
-            let changes = vec![Change::SetUserExpire { user_expire }];
-            self.recovery.commands_open |= 1 << member;
-            if !self.command(member, changes, "a probe", super::admins::Asker::Probe { member }) {
-                self.recovery.commands_open &= !(1 << member);
-            }
-        }
-    }
-
-    /// A probe that was refused: for good, or to be tried again. Whom a change of the last moment has removed from the ring
-    /// answers nobody any more, as he should.
-    pub(super) fn probe_refused(&mut self, login: &Login, is_lasting: bool) {
-        if is_lasting || !self.core_directors().contains(&login.member) {
-            self.recovery.probe_routed();
-            return;
-        }
-        let bits = self.entropy.draw(Purpose::Retry, 2, u64::from(login.number));
-        let at_ns = self.now + 100 * MS + below(bits, 100 * MS);
-        self.push(
-            at_ns,
-            Happening::ProbeIsRetried {
-                member: login.member,
-                person: login.person,
-            },
-        );
-    }
-
-    pub(super) fn probe_is_retried(&mut self, member: u8, person: u32) {
-        self.log_in(member, probe_of(person));
     }
 
     /// The users go; what is left of them must go too. Half of all runs look at that.
@@ -452,20 +399,5 @@ impl World<'_> {
         let result = self.commands.settle(self.agreement.epochs());
         self.check(result);
         self.is_over = true;
-    }
-}
-
-fn kept_topology(member: &super::member::Member) -> Option<&Topology> {
-    let committed = member.storage.kept()?.committed.as_ref()?;
-    Some(&committed.topology)
-}
-
-fn probe_of(person: u32) -> Wish {
-    Wish {
-        person,
-        is_second_tag: false,
-        session_ns: 3_000 * MS,
-        tries: 0,
-        is_probe: true,
     }
 }

@@ -18,6 +18,7 @@ use super::happening::Happening;
 use super::member::{Member, Run};
 use super::network::Network;
 use super::note::Note;
+use super::patrons::Patrons;
 use super::people::People;
 use super::probes::Probes;
 use super::queue::Queue;
@@ -71,6 +72,7 @@ pub(crate) struct World<'p> {
     pub(super) is_fault_on: Vec<bool>,
     pub(super) causes: Causes,
     pub(super) recovery: Recovery,
+    pub(super) patrons: Patrons,
 
     pub(super) right: Arc<Topology>,
     pub(super) limits: Limits,
@@ -131,6 +133,7 @@ impl<'p> World<'p> {
             is_fault_on: vec![false; plan.faults.len()],
             causes: Causes::default(),
             recovery: Recovery::default(),
+            patrons: Patrons::default(),
             right: Arc::new(configuration::topology(knobs, configuration::Variant::Right)),
             limits: limits(knobs),
             policy: match knobs.policy {
@@ -153,6 +156,9 @@ impl<'p> World<'p> {
             is_over: false,
         };
         world.schedule();
+        if let Some(visits) = options.visits {
+            world.visits_are_planned(visits);
+        }
         world
     }
 
@@ -233,7 +239,8 @@ impl<'p> World<'p> {
             verdict,
             events: self.events,
             simulated_ns: self.now,
-            settled_ns: self.recovery.settled_ns(),
+            healing: self.healing(),
+            outages: self.patrons.outages(self.now),
             trace_hash: self.trace.digest(),
             last_events: self.trace.last_lines(),
             lines: self.trace.take_lines(),

@@ -81,6 +81,12 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::DrainWaitsForItsDeadline => "users of a drained backend are moved before its deadline",
         Rule::DrainKeepsItsRate => "all users of a drained backend are moved at once",
         Rule::FailedIsEvicted => "users are left on a backend that probes took out",
+        Rule::StuckIsTakenOver => "nobody takes over a round that its coordinator left",
+        Rule::UnansweredIsSentAgain => "messages of a round are not sent again",
+        Rule::LostLeasesRunOut => "a round waits for ever for the lease of a lost director",
+        Rule::OutbidTriesAgain => "a coordinator that was outbid backs off for good",
+        Rule::SilentIsNoCoordinator => "a coordinator that is gone counts as one for ever",
+        Rule::CommandsAreSentAgain => "a command that its coordinator lost is not sent again",
         Rule::EverybodyIsLookedAt => "a move of everybody of a hash leaves them where they are held",
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
+//! | `run`, `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
@@ -12,6 +12,7 @@ mod caught;
 mod determinism;
 mod ending;
 mod execute;
+mod explain;
 mod failure;
 mod host;
 mod minimize;
@@ -30,6 +31,7 @@ mod waits;
 
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use ending::{EXIT_CODES, Ending};
+pub use explain::{ExplainArguments, explain};
 pub use host::Stopwatch;
 pub use minimize::{MinimizeArguments, minimize};
 pub use mutants::{MutantsArguments, mutants};

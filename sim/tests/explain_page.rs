@@ -22,7 +22,7 @@ console.warn = complain;
 /// Runs after it: does what a person would do, and writes down what is to be seen.
 const DRIVER: &str = r"<script>
 const count = (what) => document.querySelectorAll(what).length;
-const ticks = () => [...document.querySelectorAll('svg .tick')].map((tick) => tick.textContent).join();
+const ticks = () => [...document.querySelectorAll('svg .tick')].map((tick) => tick.textContent + tick.getAttribute('x')).join();
 const press = (id) => document.getElementById(id)?.click();
 const svg = document.querySelector('svg');
 const seen = {};

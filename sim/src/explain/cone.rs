@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use super::faults::{InForce, struck};
 use super::focus::Focus;
 use super::recorder::{At, Noted, Recorder};
+use crate::fault::FaultKind;
 use crate::plan::Plan;
 use crate::world::Note;
 
@@ -98,7 +99,9 @@ fn matters(recorder: &Recorder, focus: &Focus, noted: &Noted) -> bool {
             event,
             number,
         } => said_matters(focus, member, event, number, is_late),
-        Note::Started { .. } | Note::Died { .. } => is_member,
+        Note::Started { member, .. } | Note::Died { member, .. } => {
+            is_member || (is_late && focus.voters.contains(&member))
+        }
         Note::Recovery { .. } => focus.talk_from_ns != u64::MAX,
         _ => false,
     }
@@ -128,7 +131,7 @@ fn said_matters(focus: &Focus, member: u8, event: &str, number: u64, is_late: bo
     if event.contains("user") {
         return focus.hashes.contains(&number);
     }
-    is_member && is_late
+    is_member && is_late && (focus.talk_from_ns != u64::MAX || !event.starts_with("is configured"))
 }
 
 /// Adds the beginning and the end of the faults that did something here: to a message of the cone, or to a member that it
@@ -139,11 +142,21 @@ fn add_faults(plan: &Plan, recorder: &Recorder, focus: &Focus, in_force: &InForc
         let Some((_, to)) = in_force.spans[index] else {
             continue;
         };
-        let is_own = struck(&fault.kind, members).len() == 1;
-        let strikes = struck(&fault.kind, members)
-            .iter()
-            .any(|member| focus.members.contains(&(*member as u8)));
-        if is_own && strikes && to >= focus.from_ns {
+        let struck = struck(&fault.kind, members);
+        let strikes = |whom: &BTreeSet<u8>| struck.iter().any(|member| whom.contains(&(*member as u8)));
+        let is_meant = match fault.kind {
+            FaultKind::BackendDown { .. } | FaultKind::BackendFlap { .. } | FaultKind::Cable { .. } => {
+                focus.is_about_health
+            }
+            // What these do to a voter is undone by nobody.
+            FaultKind::Crash { .. }
+            | FaultKind::PowerCut { .. }
+            | FaultKind::Wipe { .. }
+            | FaultKind::BrokenDisk { .. }
+            | FaultKind::SecondProcess { .. } => strikes(&focus.members) || strikes(&focus.voters),
+            _ => struck.len() == 1 && strikes(&focus.members),
+        };
+        if is_meant && to >= focus.from_ns {
             cone.faults.insert(index);
         }
     }

@@ -26,6 +26,10 @@ pub(crate) struct Focus {
     pub(crate) ends: BTreeSet<u64>,
     /// The rounds that ended them, or tried: counter and coordinator.
     pub(crate) rounds: BTreeSet<(u64, u16)>,
+    /// Who voted in them.
+    pub(crate) voters: BTreeSet<u8>,
+    /// It is about what probes found, and so about whatever made them fail.
+    pub(crate) is_about_health: bool,
     /// The askings for leases that matter: who asked, and the number.
     pub(crate) askings: BTreeSet<(u8, u64)>,
     /// Everything between members matters that was sent after this.
@@ -58,6 +62,15 @@ impl Focus {
         focus.members = members(invariant, event, subject, testimony, recorder, &focus.persons);
         focus.ends = ends(invariant, subject, testimony, recorder, &focus);
         focus.rounds = rounds(recorder, &focus.ends);
+        focus.voters = voters(recorder, &focus.rounds);
+        focus.is_about_health = matches!(
+            invariant,
+            Invariant::HealthAgreed
+                | Invariant::BrakeHolds
+                | Invariant::FailedIsLeft
+                | Invariant::DeadBackendOut
+                | Invariant::NoFlapping
+        );
         focus.askings = askings(recorder, &focus.members);
         focus.last = last_events(event, recorder, &focus);
         let now_ns = testimony.now_ns;
@@ -145,6 +158,17 @@ fn members(
         let of_event = recorder.all().rev().take_while(|(_, noted)| noted.event >= event);
         members.extend(of_event.filter_map(|(_, noted)| noted.note.member()));
     }
+    if members.is_empty() {
+        // Nobody is named, and nobody did it: it is about who coordinates, or about all.
+        let at_work = testimony
+            .beliefs
+            .iter()
+            .filter(|belief| belief.coordinates.is_some());
+        members.extend(at_work.map(|belief| belief.member));
+    }
+    if members.is_empty() {
+        members.extend(testimony.beliefs.iter().map(|belief| belief.member));
+    }
     members
 }
 
@@ -219,6 +243,15 @@ fn rounds(recorder: &Recorder, ends: &BTreeSet<u64>) -> BTreeSet<(u64, u16)> {
         .take(ROUNDS_MAX)
         .map(|(_, round)| round)
         .collect()
+}
+
+fn voters(recorder: &Recorder, rounds: &BTreeSet<(u64, u16)>) -> BTreeSet<u8> {
+    let is_vote = |message: Message| {
+        matches!(message.kind(), MessageKind::Promise | MessageKind::Accepted)
+            && rounds.contains(&message.round())
+    };
+    let votes = recorder.flights.iter().filter(|flight| is_vote(flight.message));
+    votes.map(|flight| flight.message.from()).collect()
 }
 
 /// The askings that brought each member its last lease.

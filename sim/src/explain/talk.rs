@@ -96,14 +96,12 @@ fn group_words(
             flight.to
         };
         let words = source.in_force.fate_words(flight, source.testimony.now_ns);
-        let entry = peers.entry(peer).or_insert((0, None, flight));
+        let entry = peers.entry(peer).or_insert((0, words.clone(), flight));
         entry.0 += 1;
-        // Of several sendings the best one counts.
-        entry.1 = if entry.0 == 1 {
-            words
-        } else {
-            entry.1.take().and(words)
-        };
+        // Of several sendings the one counts that did best.
+        if fortune(flight, words.as_deref()) < fortune(entry.2, entry.1.as_deref()) {
+            (entry.1, entry.2) = (words, flight);
+        }
         last_arrival = last_arrival.max(flight.arrived_ns.first().copied().unwrap_or(0));
     }
     let names: Vec<String> = peers.keys().map(ToString::to_string).collect();
@@ -156,4 +154,13 @@ fn group_words(
         text.push_str(&format!("; there by {}", clock(last_arrival)));
     }
     text
+}
+
+/// How badly a message fared: 0 when it simply arrived.
+fn fortune(flight: &Flight, words: Option<&str>) -> u8 {
+    match (words, flight.arrived_ns.is_empty()) {
+        (None, _) => 0,
+        (Some(_), false) => 1,
+        (Some(_), true) => 2,
+    }
 }

@@ -133,9 +133,10 @@ pub(crate) fn plain(words: &str, users: &[Concerned]) -> String {
     let mut words = words.replace("Some(BackendId(", "backend ").replace("))", "");
     for user in users {
         let key = user.user.key.to_string();
-        words = words
-            .replace(&format!("user {key}"), &user.name)
-            .replace(&key, &user.name);
+        for named in [user.user.to_string(), key] {
+            words = words.replace(&format!("user {named}"), &user.name);
+            words = words.replace(&named, &user.name);
+        }
     }
     words
 }

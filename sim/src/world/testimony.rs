@@ -7,6 +7,7 @@ use maildirector::agreement::ValueId;
 use maildirector::director::{Director, Standing};
 use maildirector::topology::{TagId, Topology, UserId};
 
+use super::note::Note;
 use super::people::{SECOND_TAG, backend_number};
 use super::scene::World;
 use crate::explain::{Belief, Concerned, Recorder, Subject, Testimony, UserBelief, ballot_name, value_name};
@@ -40,13 +41,20 @@ impl World<'_> {
     /// Persons are named alone, or as users of a tag; alone they are the users as whom they have come.
     fn concerned(&self, subject: &Subject, recorder: &Recorder, words: &str) -> Vec<Concerned> {
         let named = subject.keys.iter().filter_map(|key| self.people.of_key(*key));
-        let persons: BTreeSet<u32> = subject
+        let mut persons: BTreeSet<u32> = subject
             .persons
             .iter()
             .copied()
             .filter(|person| (*person as usize) < self.people.len())
             .chain(named)
             .collect();
+        if persons.is_empty() && !words.is_empty() {
+            // What broke was seen when somebody was let in or served.
+            let last = recorder.all().next_back().map(|(_, noted)| noted.note);
+            if let Some(Note::Byte { person, .. } | Note::Routed { person, .. }) = last {
+                persons.insert(person);
+            }
+        }
         let second = self.newest_topology().tag(SECOND_TAG);
         let mut users = Vec::new();
         for person in persons {

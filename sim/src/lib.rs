@@ -6,6 +6,7 @@
 //! | [`generated_logins`] | the users who come by themselves, as work |
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
+//! | [`explain()`] | the shortest story of a run that broke something |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
 //! | [`healing`], [`outages`], [`single`] | how fast rings recovered, how long users were without service, and plans with one fault each for that |
 //!
@@ -16,6 +17,7 @@ mod arrivals;
 pub mod bug;
 mod checkers;
 mod entropy;
+mod explain;
 pub mod fault;
 pub mod healing;
 pub mod knobs;
@@ -33,6 +35,7 @@ mod world;
 
 pub use arrivals::generated_logins;
 pub use bug::{Bug, WorldBug};
+pub use explain::{Explained, explain};
 pub use fault::{Fault, FaultKind};
 pub use knobs::Knobs;
 pub use outcome::{Invariant, Outcome, Verdict};

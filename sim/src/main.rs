@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments, PlansArguments,
-    RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism,
-    minimize, mutants, plans, recovery, replay, run, waits,
+    DeterminismArguments, EXIT_CODES, Ending, ExplainArguments, MinimizeArguments, MutantsArguments,
+    PlansArguments, RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments,
+    check_determinism, minimize, mutants, plans, recovery, replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -19,6 +19,8 @@ Examples:
   sim run --seeds 0.. --budget 60s            as many as a minute allows
   sim run --seeds 0.. --until-fail            until one fails
   sim replay 4711 --trace trace.txt           one world again, every event in a file
+  sim explain 4711 --text                     what led to its failure, in one screen
+  sim explain found.plan --html found.html    the same as a page with a timeline
   sim minimize 4711 -o found.plan             what of it is needed to fail
   sim replay found.plan                       a plan from a file
   sim mutants                                 break each rule: how many seeds until it is noticed?
@@ -41,6 +43,8 @@ enum Command {
     Run(RunArguments),
     /// Run one seed or plan again.
     Replay(ReplayArguments),
+    /// Tell the shortest story of a failure, as text or as a page with a timeline.
+    Explain(ExplainArguments),
     /// Cut a failing seed or plan down to what is needed to fail.
     Minimize(MinimizeArguments),
     /// Run every seed several times, on other threads and in another process, and compare the traces.
@@ -71,6 +75,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
     match command {
         Command::Run(arguments) => run(&arguments),
         Command::Replay(arguments) => replay(&arguments),
+        Command::Explain(arguments) => commands::explain(&arguments),
         Command::Minimize(arguments) => minimize(&arguments),
         Command::CheckDeterminism(arguments) => check_determinism(&arguments),
         Command::Mutants(arguments) => mutants(&arguments),

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::bug::Bug;
 use crate::checkers::Broken;
 use crate::outages::Visits;
+use crate::explain::{Recorder, Subject, Testimony};
 use crate::outcome::{Invariant, Outcome};
 use crate::plan::Plan;
 use crate::world::World;
@@ -39,6 +40,24 @@ pub enum TraceMode {
 /// The plan did not pass [`Plan::check`].
 pub fn run(plan: &Plan, options: &Options) -> Outcome {
     let mut world = World::new(plan, options);
+    play(&mut world);
+    world.outcome()
+}
+
+/// As [`run()`], with everything taken down for [`crate::explain()`]. The outcome is the same.
+pub(crate) fn record(plan: &Plan, options: &Options) -> (Outcome, Recorder, Testimony) {
+    let mut world = World::new(plan, options);
+    world.record();
+    play(&mut world);
+    let recorder = world.take_recorder();
+    let subject = Subject::of(world.broken_words());
+    // A machine that has panicked may be in a state that nobody should ask about.
+    let testify = || world.testify(&subject, &recorder);
+    let testimony = catch_unwind(AssertUnwindSafe(testify)).unwrap_or_default();
+    (world.outcome(), recorder, testimony)
+}
+
+fn play(world: &mut World<'_>) {
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
     if let Err(panic) = played {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -47,5 +66,4 @@ pub fn run(plan: &Plan, options: &Options) -> Outcome {
             .unwrap_or("no words");
         world.break_off(Broken::new(Invariant::NoPanic, text));
     }
-    world.outcome()
 }

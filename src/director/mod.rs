@@ -13,6 +13,7 @@ mod input;
 mod listing;
 mod machine;
 mod output;
+mod round_status;
 mod serving;
 mod start;
 mod status;
@@ -30,5 +31,6 @@ pub use input::{CommandId, Door, Input, Limits, LoginToken, Policy, Settings, St
 pub use listing::HELD_PER_PAGE;
 pub use machine::Director;
 pub use output::{CommandError, DryRun, Event, EvictReason, Output, RefuseReason, RoundLeft};
+pub use round_status::RoundStatus;
 pub use serving::Standing;
 pub use status::{BackendStatus, LimitsUsed, MemberStatus, RingStatus, UserStatus, Why};

@@ -3,7 +3,7 @@
 use sim::marks::MarkSet;
 use sim::outcome::{Class, Counters};
 use sim::waits::Waits;
-use sim::{Invariant, Options, Outcome, Plan, Verdict};
+use sim::{Bug, Explained, Invariant, Options, Outcome, Plan, Verdict};
 
 use super::caught::{Panic, catching, last_panic};
 use super::ending::Ending;
@@ -15,20 +15,35 @@ const OWN_PANIC: &str = "the simulator itself: ";
 pub fn execute(plan: &Plan, options: &Options) -> Outcome {
     match catching(|| sim::run(plan, options)) {
         Ok(mut outcome) => {
-            if let (
-                Verdict::Violation {
-                    invariant: Invariant::NoPanic,
-                    words,
-                    ..
-                },
-                Some(panic),
-            ) = (&mut outcome.verdict, last_panic())
-            {
-                *words = words_of(&panic);
-            }
+            place_panic(&mut outcome.verdict);
             outcome
         }
         Err(panic) => crashed(words_of(&panic)),
+    }
+}
+
+/// Runs a plan and finds out what led to its verdict. A panic of the machine is a verdict that says where it was.
+///
+/// # Errors
+/// The words of a panic of the simulator itself.
+pub fn explain_caught(plan: &Plan, bug: Option<Bug>) -> Result<Explained, String> {
+    let mut explained = catching(|| sim::explain(plan, bug)).map_err(|panic| words_of(&panic))?;
+    place_panic(&mut explained.outcome.verdict);
+    Ok(explained)
+}
+
+/// Gives a panic of the machine, which the run caught itself, the words that say where it was.
+fn place_panic(verdict: &mut Verdict) {
+    if let (
+        Verdict::Violation {
+            invariant: Invariant::NoPanic,
+            words,
+            ..
+        },
+        Some(panic),
+    ) = (verdict, last_panic())
+    {
+        *words = words_of(&panic);
     }
 }
 

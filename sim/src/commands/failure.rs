@@ -83,6 +83,7 @@ impl Failure {
         list(&mut text, "last events", self.last_events.clone(), true);
         let _ = writeln!(text, "commit: {}", host::commit());
         let _ = writeln!(text, "replay: {}", self.subject.replay_command(self.bug));
+        let _ = writeln!(text, "explain: {}", self.subject.explain_command(self.bug));
         text
     }
 
@@ -101,6 +102,7 @@ impl Failure {
             "last_events": self.last_events,
             "commit": host::commit(),
             "replay": self.subject.replay_command(self.bug),
+            "explain": self.subject.explain_command(self.bug),
         })
     }
 }

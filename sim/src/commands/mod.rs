@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
+//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `explain` | one command each |
 //! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
@@ -13,6 +13,7 @@ mod caught;
 mod determinism;
 mod ending;
 mod execute;
+mod explain;
 mod failure;
 mod healing;
 mod host;
@@ -33,6 +34,7 @@ mod waits;
 
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use ending::{EXIT_CODES, Ending};
+pub use explain::{ExplainArguments, explain};
 pub use host::Stopwatch;
 pub use minimize::{MinimizeArguments, minimize};
 pub use mutants::{MutantsArguments, mutants};

@@ -39,12 +39,37 @@ impl Subject {
 
     /// The exact command that runs it again.
     pub fn replay_command(&self, bug: Option<Bug>) -> String {
+        self.command("replay", bug)
+    }
+
+    fn command(&self, name: &str, bug: Option<Bug>) -> String {
         let word = match self {
             Subject::Seed(seed) => seed.to_string(),
             Subject::File(path) => path.display().to_string(),
         };
         let bug = bug.map_or(String::new(), |bug| format!(" --bug {bug}"));
-        format!("cargo run --release -p sim -- replay {word}{bug}")
+        format!("cargo run --release -p sim -- {name} {word}{bug}")
+    }
+
+    /// The command that tells what led to what it broke.
+    pub fn explain_command(&self, bug: Option<Bug>) -> String {
+        self.command("explain", bug)
+    }
+
+    /// The command that cuts it down.
+    pub fn minimize_command(&self, bug: Option<Bug>) -> String {
+        self.command("minimize", bug)
+    }
+
+    /// The file in the working directory that its page goes to when nobody names another one.
+    pub fn page_name(&self) -> PathBuf {
+        match self {
+            Subject::Seed(seed) => PathBuf::from(format!("{seed}.html")),
+            Subject::File(path) => {
+                let stem = path.file_stem().unwrap_or(path.as_os_str());
+                PathBuf::from(stem).with_extension("html")
+            }
+        }
     }
 
     /// As a heading.

@@ -37,6 +37,8 @@ pub enum UsageError {
     DoesNotFail(String),
     /// The plan has what the layer has not.
     NotInThisLayer(String),
+    /// The simulator itself panicked, so there is nothing to tell of the ring.
+    Unexplained(String),
     /// This program could not be started once more, or said what it never says.
     Child(String),
 }
@@ -61,6 +63,7 @@ impl fmt::Display for UsageError {
                 write!(f, "{subject} breaks nothing, so nothing can be cut down")
             }
             UsageError::NotInThisLayer(what) => write!(f, "not possible in this layer: {what}"),
+            UsageError::Unexplained(panic) => write!(f, "{panic}"),
             UsageError::Child(what) => write!(f, "the check in another process did not work: {what}"),
         }
     }

@@ -100,6 +100,7 @@ impl World<'_> {
     fn send(&mut self, run: u32, to: u8, envelope: Envelope) {
         self.counters.messages_sent += 1;
         let message = Message::of(&envelope);
+        self.record_sending(&envelope);
         let queue = &mut self.queue;
         let fate = self
             .network
@@ -118,6 +119,7 @@ impl World<'_> {
             Fate::Lost => self.mark(Mark::MessageLost),
         }
         self.note(Note::Sent { to, message, fate });
+        self.record_sent(message.from(), to);
     }
 
     fn flood(&mut self, run: u32, envelope: Envelope) {
@@ -142,6 +144,9 @@ impl World<'_> {
             return;
         };
         let to = flight.to;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.arriving(flight.from, to, flight.n);
+        }
         let member = &self.members[usize::from(to)];
         if member.paused > 0 {
             let flight = self.network.keep(flight);

@@ -218,6 +218,7 @@ impl World<'_> {
             opened_ns: self.now,
             bytes: 0,
         });
+        self.record_session(slot);
         self.session_forwards(slot, false);
         let is_dead = self
             .is_backend_dead

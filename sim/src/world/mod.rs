@@ -24,11 +24,14 @@ mod people;
 mod petitions;
 mod probes;
 mod queue;
+mod recorded;
 mod recovery;
 mod said;
 mod scene;
 mod sessions;
 mod storage;
+mod testimony;
 mod watch;
 
+pub(crate) use note::{Fate, Message, Note};
 pub(crate) use scene::World;

@@ -36,6 +36,8 @@ struct Link {
 pub(crate) struct Flight {
     pub(crate) from: u8,
     pub(crate) to: u8,
+    /// So many were sent on this link before it, and itself.
+    pub(crate) n: u64,
     pub(crate) envelope: Envelope,
 }
 
@@ -113,7 +115,12 @@ impl Network {
             link.last_arrival_ns = at;
         }
         if let Some(fault) = holder {
-            let flight = self.keep(Flight { from, to, envelope });
+            let flight = self.keep(Flight {
+                from,
+                to,
+                n,
+                envelope,
+            });
             self.held.push((fault, flight));
             return Fate::Held;
         }
@@ -124,16 +131,30 @@ impl Network {
                 self.keep(Flight {
                     from,
                     to,
+                    n,
                     envelope: envelope.clone(),
                 }),
             );
         }
-        arrive(at, self.keep(Flight { from, to, envelope }));
+        arrive(
+            at,
+            self.keep(Flight {
+                from,
+                to,
+                n,
+                envelope,
+            }),
+        );
         if is_twice {
             Fate::ArrivesTwice
         } else {
             Fate::Arrives
         }
+    }
+
+    /// How many messages were sent on a link.
+    pub(crate) fn sent(&self, from: u8, to: u8) -> u64 {
+        self.links[usize::from(from) * self.members + usize::from(to)].sent
     }
 
     /// The message arrives, unless its link was cut meanwhile: half of what was under way is lost then.

@@ -198,6 +198,16 @@ impl Message {
     pub(crate) fn from(self) -> u8 {
         self.from
     }
+
+    /// The epoch of who sent it.
+    pub(crate) fn epoch(self) -> u64 {
+        self.epoch
+    }
+
+    /// The round that it belongs to, or the asking or survey: counter and member.
+    pub(crate) fn round(self) -> (u64, u16) {
+        self.round
+    }
 }
 
 impl fmt::Display for Message {
@@ -208,6 +218,57 @@ impl fmt::Display for Message {
             "{:?} {number}.{member} of {} at epoch {}",
             self.kind, self.from, self.epoch
         )
+    }
+}
+
+impl Note {
+    /// At which member it happened; at none, where it happened to the world.
+    pub(crate) fn member(&self) -> Option<u8> {
+        match *self {
+            Note::Arrived { to, .. } => Some(to),
+            Note::Sent { message, .. } => Some(message.from),
+            Note::Tick { member }
+            | Note::LoginAsked { member, .. }
+            | Note::Routed { member, .. }
+            | Note::Refused { member, .. }
+            | Note::LoginLost { member, .. }
+            | Note::SessionClosed { member, .. }
+            | Note::SessionEnded { member, .. }
+            | Note::Byte { member, .. }
+            | Note::Refresh { member, .. }
+            | Note::EvictWanted { member, .. }
+            | Note::EvictedSaid { member, .. }
+            | Note::CloseAllWanted { member, .. }
+            | Note::AllClosedSaid { member, .. }
+            | Note::StrayWanted { member, .. }
+            | Note::SaveWanted { member, .. }
+            | Note::Saved { member, .. }
+            | Note::SaveFailed { member, .. }
+            | Note::Commanded { member, .. }
+            | Note::Replied { member, .. }
+            | Note::Said { member, .. }
+            | Note::Started { member, .. }
+            | Note::Died { member, .. } => Some(member),
+            Note::FaultBegan { .. } | Note::FaultEnded { .. } | Note::Recovery { .. } => None,
+        }
+    }
+
+    /// Whom it is about.
+    pub(crate) fn person(&self) -> Option<u32> {
+        match *self {
+            Note::LoginAsked { person, .. }
+            | Note::Routed { person, .. }
+            | Note::Refused { person, .. }
+            | Note::LoginLost { person, .. }
+            | Note::SessionClosed { person, .. }
+            | Note::SessionEnded { person, .. }
+            | Note::Byte { person, .. }
+            | Note::Refresh { person, .. }
+            | Note::EvictWanted { person, .. }
+            | Note::EvictedSaid { person, .. }
+            | Note::StrayWanted { person, .. } => Some(person),
+            _ => None,
+        }
     }
 }
 

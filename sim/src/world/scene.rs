@@ -26,6 +26,7 @@ use super::recovery::Recovery;
 use crate::bug::{Bug, WorldBug};
 use crate::checkers::{Agreement, Broken, Commands, Leases};
 use crate::entropy::Entropy;
+use crate::explain::Recorder;
 use crate::knobs::{Knobs, PolicyKnob};
 use crate::marks::{Mark, MarkSet};
 use crate::outcome::{Counters, Outcome, Verdict};
@@ -89,6 +90,8 @@ pub(crate) struct World<'p> {
     pub(super) events_at_sweep: u64,
 
     pub(super) trace: Trace<Note>,
+    /// Everything with its causes, when somebody wants the run explained.
+    pub(super) recorder: Option<Box<Recorder>>,
     pub(super) marks: MarkSet,
     pub(super) waits: Waits,
     pub(super) counters: Counters,
@@ -149,6 +152,7 @@ impl<'p> World<'p> {
             is_faultless: configuration::is_faultless(plan),
             events_at_sweep: 0,
             trace: Trace::new(options.trace == TraceMode::Lines),
+            recorder: None,
             marks: MarkSet::default(),
             waits: Waits::default(),
             counters: Counters::default(),
@@ -260,6 +264,11 @@ impl<'p> World<'p> {
         }
     }
 
+    /// What was seen of the broken invariant; nothing when none is broken.
+    pub(crate) fn broken_words(&self) -> &str {
+        self.broken.as_ref().map_or("", |(broken, ..)| &broken.words)
+    }
+
     pub(crate) fn break_off(&mut self, broken: Broken) {
         self.check(Err(broken));
     }
@@ -267,6 +276,9 @@ impl<'p> World<'p> {
     #[inline]
     pub(super) fn note(&mut self, note: Note) {
         self.trace.note(self.now, self.events, note);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(self.now, self.events, note);
+        }
     }
 
     #[inline]

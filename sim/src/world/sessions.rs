@@ -181,6 +181,9 @@ impl World<'_> {
             why,
         };
         self.note(note);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.session_closed(self.now, self.doors.session(slot).number, why);
+        }
         self.doors.close(slot);
     }
 

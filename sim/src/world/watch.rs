@@ -60,9 +60,11 @@ impl World<'_> {
             let is_live = |until: Option<Instant>| until.is_some_and(|until| until > local);
             is_gained = !is_live(before) && is_live(lease_until);
             self.lease_moved(run, lease_until);
+            self.record_lease(run, lease_until, epoch);
         }
         if is_new_epoch {
             self.runs[run as usize].epoch = epoch;
+            self.record_epoch(run, epoch);
             self.installed(run);
         }
         if is_gained || is_new_epoch {

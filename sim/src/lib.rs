@@ -6,6 +6,7 @@
 //! | [`generated_logins`] | the users who come by themselves, as work |
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
+//! | [`look()`], [`state`] | every member at one moment, whole |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
@@ -21,6 +22,7 @@ pub mod marks;
 pub mod outcome;
 pub mod plan;
 pub mod run;
+pub mod state;
 mod sweep;
 mod trace;
 pub mod waits;
@@ -33,5 +35,6 @@ pub use fault::{Fault, FaultKind};
 pub use knobs::Knobs;
 pub use outcome::{Invariant, Outcome, Verdict};
 pub use plan::{Ending, Expect, Plan, PlanError};
-pub use run::{Options, TraceMode, run};
+pub use run::{Options, TraceMode, look, run};
+pub use state::MemberState;
 pub use work::{Errand, Order, Work};

@@ -6,6 +6,7 @@ use crate::bug::Bug;
 use crate::checkers::Broken;
 use crate::outcome::{Invariant, Outcome};
 use crate::plan::Plan;
+use crate::state::MemberState;
 use crate::world::World;
 
 /// How to run.
@@ -35,6 +36,21 @@ pub enum TraceMode {
 /// # Panics
 /// The plan did not pass [`Plan::check`].
 pub fn run(plan: &Plan, options: &Options) -> Outcome {
+    played(plan, options).outcome()
+}
+
+/// Runs a plan as [`run`] does, and tells how every member is at the end: at [`Options::stop_at_ns`], or where something
+/// broke before.
+///
+/// # Panics
+/// The plan did not pass [`Plan::check`].
+pub fn look(plan: &Plan, options: &Options) -> (Outcome, Vec<MemberState>) {
+    let world = played(plan, options);
+    let members = world.members_state();
+    (world.outcome(), members)
+}
+
+fn played<'p>(plan: &'p Plan, options: &Options) -> World<'p> {
     let mut world = World::new(plan, options);
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
     if let Err(panic) = played {
@@ -44,5 +60,5 @@ pub fn run(plan: &Plan, options: &Options) -> Outcome {
             .unwrap_or("no words");
         world.break_off(Broken::new(Invariant::NoPanic, text));
     }
-    world.outcome()
+    world
 }

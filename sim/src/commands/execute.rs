@@ -3,7 +3,7 @@
 use sim::marks::MarkSet;
 use sim::outcome::{Class, Counters};
 use sim::waits::Waits;
-use sim::{Invariant, Options, Outcome, Plan, Verdict};
+use sim::{Invariant, MemberState, Options, Outcome, Plan, Verdict};
 
 use super::caught::{Panic, catching, last_panic};
 use super::ending::Ending;
@@ -13,8 +13,17 @@ const OWN_PANIC: &str = "the simulator itself: ";
 
 /// Runs a plan. A panic becomes a verdict that says where it was.
 pub fn execute(plan: &Plan, options: &Options) -> Outcome {
-    match catching(|| sim::run(plan, options)) {
-        Ok(mut outcome) => {
+    executed(|| (sim::run(plan, options), ())).0
+}
+
+/// The same, with every member as it is at the end; with none when the simulator itself panicked.
+pub fn execute_and_look(plan: &Plan, options: &Options) -> (Outcome, Vec<MemberState>) {
+    executed(|| sim::look(plan, options))
+}
+
+fn executed<T: Default>(run: impl FnOnce() -> (Outcome, T)) -> (Outcome, T) {
+    match catching(run) {
+        Ok((mut outcome, more)) => {
             if let (
                 Verdict::Violation {
                     invariant: Invariant::NoPanic,
@@ -26,9 +35,9 @@ pub fn execute(plan: &Plan, options: &Options) -> Outcome {
             {
                 *words = words_of(&panic);
             }
-            outcome
+            (outcome, more)
         }
-        Err(panic) => crashed(words_of(&panic)),
+        Err(panic) => (crashed(words_of(&panic)), T::default()),
     }
 }
 

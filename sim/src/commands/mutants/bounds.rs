@@ -13,6 +13,11 @@ pub fn seeds_max(bug: Bug) -> u64 {
     }
 }
 
+/// Why a bug may need more faults or members than a person can easily follow, where that is known.
+pub fn reason_for_more(_bug: Bug) -> Option<&'static str> {
+    None
+}
+
 /// What goes wrong, in words.
 pub fn words(bug: Bug) -> &'static str {
     match bug {

@@ -51,6 +51,14 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Where to look for it: a seed, a plan, a search.
+    pub fn place(&self) -> String {
+        match self {
+            Notice::Seed(seed, _) => format!("seed {seed}"),
+            Notice::Plan(..) | Notice::Search { .. } => self.to_string(),
+        }
+    }
+
     /// What broke.
     pub fn broken(&self) -> &'static str {
         match self {
@@ -68,6 +76,12 @@ impl fmt::Display for Notice {
             Notice::Search { world, events, .. } => write!(f, "search of {world}, {events} events"),
         }
     }
+}
+
+/// The committed plan of this name.
+pub fn committed(name: &str) -> Option<Plan> {
+    let (_, text) = PLANS.iter().find(|(listed, _)| *listed == name)?;
+    Plan::parse(text).ok()
 }
 
 /// What the nets beside the sweep say.

@@ -45,7 +45,7 @@ pub fn run(plan: &Plan, options: &Options) -> Outcome {
 /// # Panics
 /// The plan did not pass [`Plan::check`].
 pub fn look(plan: &Plan, options: &Options) -> (Outcome, Vec<MemberState>) {
-    let world = played(plan, options);
+    let mut world = played(plan, options);
     let members = world.members_state();
     (world.outcome(), members)
 }

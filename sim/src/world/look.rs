@@ -28,11 +28,17 @@ fn accepted((ballot, value): (Ballot, ValueId)) -> AcceptedState {
 }
 
 impl World<'_> {
-    /// Every member of the plan as it is now.
-    pub(crate) fn members_state(&self) -> Vec<MemberState> {
-        (0..self.members.len())
-            .map(|member| self.member_state(member))
-            .collect()
+    /// Every member of the plan as it is where the run has stopped: at the time that was asked for, to which nothing
+    /// more happened, or where something broke or all was over before.
+    pub(crate) fn members_state(&mut self) -> Vec<MemberState> {
+        let last_event_ns = self.now;
+        if self.stop_at_ns != u64::MAX && self.broken.is_none() && !self.is_over {
+            self.now = self.now.max(self.stop_at_ns);
+        }
+        let members = 0..self.members.len();
+        let states = members.map(|member| self.member_state(member)).collect();
+        self.now = last_event_ns;
+        states
     }
 
     fn member_state(&self, number: usize) -> MemberState {

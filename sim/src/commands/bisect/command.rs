@@ -60,20 +60,15 @@ pub fn bisect(arguments: &BisectArguments) -> Result<Ending, UsageError> {
     })?;
     let worktree = repository.worktree(&directory, &bad)?;
     let kept = match &subject {
-        Subject::File(path) => path.clone(),
-        Subject::Seed(seed) => {
-            let path = PathBuf::from(format!("{seed}.plan"));
-            write_text(&path, &plan.to_text())?;
-            eprintln!(
-                "the plan that this build makes of seed {seed} is in {}",
-                path.display()
-            );
-            path
-        }
+        Subject::File(path) => path.with_extension("bisect.plan"),
+        Subject::Seed(seed) => PathBuf::from(format!("{seed}.bisect.plan")),
     };
+    // With every knob: older simulators know no defaults.
+    let text = plan.to_full_text();
+    write_text(&kept, &text)?;
+    eprintln!("what is replayed at each commit is in {}", kept.display());
     let plan_there = directory.join("bisect.plan");
-    // Older simulators know no defaults.
-    write_text(&plan_there, &plan.to_full_text())?;
+    write_text(&plan_there, &text)?;
     let target = match &arguments.target {
         Some(target) => std::path::absolute(target).map_err(|error| UsageError::File {
             path: target.clone(),

@@ -92,7 +92,7 @@ impl Comparison {
     fn text(&self, a: &Side, b: &Side, context: usize) -> String {
         let mut text = format!("A {}\nB {}\n", a.title, b.title);
         if let (Some(_), Some(_)) = (&a.plan, &b.plan) {
-            let _ = writeln!(text, "plans: {} differences", self.plan_parts.len());
+            let _ = writeln!(text, "the plans differ in {} places", self.plan_parts.len());
         }
         for Difference { part, a, b } in &self.plan_parts {
             for (side, value) in [("A", a), ("B", b)] {

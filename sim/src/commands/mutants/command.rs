@@ -8,7 +8,7 @@ use sim::{Bug, Invariant, Options, Plan, Verdict};
 
 use super::bounds::{seeds_max, words};
 use super::least::{Noticed, minimize_all};
-use super::net::{Notice, notice_without_seeds};
+use super::net::{Notice, notice_by_plan, notice_without_seeds};
 use crate::commands::ending::Ending;
 use crate::commands::execute::{execute, is_own_panic};
 use crate::commands::host::{self, Stopwatch};
@@ -33,7 +33,8 @@ pub struct MutantsArguments {
     /// Print a markdown table.
     #[arg(long)]
     markdown: bool,
-    /// Minimise the run in which each bug was noticed, and show how much of it is left.
+    /// Minimise the run in which each bug was noticed, and show how much of it is left. Committed plans are asked before
+    /// seeds.
     #[arg(long, conflicts_with = "check")]
     minimize: bool,
     /// With --minimize: write the plans that are left to this directory, which must exist.
@@ -89,6 +90,7 @@ pub fn mutants(arguments: &MutantsArguments) -> Result<Ending, UsageError> {
             bug,
             arguments.seeds_max.unwrap_or_else(|| seeds_max(bug)),
             jobs,
+            arguments.minimize,
         ));
         progress.step(|| format!("{bug} was the last"));
     }
@@ -140,8 +142,9 @@ fn minimize_rows(rows: Vec<Row>, jobs: usize, arguments: &MutantsArguments) -> R
     Ok(unnoticed.and(least))
 }
 
-/// Runs seeds from 0 on until one shows the bug, or the limit is reached.
-fn hunt(bug: Bug, limit: u64, jobs: usize) -> Row {
+/// Runs seeds from 0 on until one shows the bug, or the limit is reached; none if a committed plan does, where those are
+/// asked first.
+fn hunt(bug: Bug, limit: u64, jobs: usize, plans_first: bool) -> Row {
     let mut row = Row {
         bug,
         bound: seeds_max(bug),
@@ -150,6 +153,10 @@ fn hunt(bug: Bug, limit: u64, jobs: usize) -> Row {
         seconds: 0.0,
     };
     let watch = Stopwatch::start();
+    if plans_first {
+        row.noticed = notice_by_plan(bug);
+    }
+    let limit = if row.noticed.is_some() { 0 } else { limit };
     host::in_order(
         0..limit,
         jobs,

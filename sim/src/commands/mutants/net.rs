@@ -89,7 +89,8 @@ pub fn notice_without_seeds(bug: Bug) -> Option<Notice> {
     notice_by_plan(bug).or_else(|| notice_by_search(bug))
 }
 
-fn notice_by_plan(bug: Bug) -> Option<Notice> {
+/// What the committed plan for this bug says, if there is one.
+pub fn notice_by_plan(bug: Bug) -> Option<Notice> {
     PLANS.iter().find_map(|(name, text)| {
         let plan = Plan::parse(text).ok()?;
         let is_its = plan.expect.as_ref().and_then(|e| e.bug.as_deref()) == Some(bug.name().as_str());

@@ -1,9 +1,13 @@
 //! The size and the habits of one world, drawn first from the seed and printed with it.
+//!
+//! What a plan's text leaves out has the value that the `Default` of these types gives: the plainest world there is,
+//! to which the minimiser leads. These values are a part of the plan format: one that changed would change plans.
 
 use serde::{Deserialize, Serialize};
 
 /// Everything about a world that is no event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Knobs {
     /// Members by number, those too who join only later.
     pub members: Vec<MemberKnobs>,
@@ -48,20 +52,15 @@ pub struct Knobs {
     /// Commands that may wait at one director.
     pub commands_max: usize,
     /// Flush hooks that run at a time at one director; 0: there is none.
-    #[serde(default)]
     pub flushes_max: usize,
     /// The most time that a flush hook takes.
-    #[serde(default)]
     pub flush_ms: u64,
     /// Mean time between two looks of a director at a backend; 0: directors do not probe, and an admin's health check says
     /// what is down.
-    #[serde(default)]
     pub probe_ms: u64,
     /// The brake, of a thousand.
-    #[serde(default)]
     pub failed_max_permille: u32,
     /// How long users are left on a failed backend.
-    #[serde(default)]
     pub evict_after_ms: u64,
     /// Every command sets a mark in the topology by which it is recognised later; `user_expire` is used for that.
     pub has_markers: bool,
@@ -69,8 +68,44 @@ pub struct Knobs {
     pub fault_kinds: Vec<String>,
 }
 
+impl Default for Knobs {
+    fn default() -> Self {
+        Knobs {
+            members: Vec::new(),
+            policy: PolicyKnob::Consistent,
+            lease_ms: 1_000,
+            drift_ppm: 10_000,
+            user_expire_ms: 60_000,
+            login_wait_ms: 30_000,
+            command_wait_ms: 30_000,
+            backends: Vec::new(),
+            users: 1,
+            second_tag_percent: 0,
+            login_gap_ms: 0,
+            at_once_percent: 0,
+            session_ms: 10_000,
+            latency_min_us: 1_000,
+            latency_max_us: 1_000,
+            is_ordered: true,
+            disk_us: 1_000,
+            health_ms: 1_000,
+            waiting_logins_max: 200,
+            holds_max: 1_000,
+            commands_max: 50,
+            flushes_max: 0,
+            flush_ms: 0,
+            probe_ms: 0,
+            failed_max_permille: 0,
+            evict_after_ms: 0,
+            has_markers: false,
+            fault_kinds: Vec::new(),
+        }
+    }
+}
+
 /// One member.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MemberKnobs {
     /// It answers logins.
     pub serves: bool,
@@ -94,6 +129,23 @@ pub struct MemberKnobs {
     pub clock_offset_ms: u64,
 }
 
+impl Default for MemberKnobs {
+    fn default() -> Self {
+        MemberKnobs {
+            serves: true,
+            votes: true,
+            is_configured: true,
+            doors: Doors::Exact,
+            close_bound_ms: 0,
+            starts_at_ms: 0,
+            wrong_configuration_until_ms: 0,
+            is_bootstrap: false,
+            clock_ppm: 0,
+            clock_offset_ms: 0,
+        }
+    }
+}
+
 /// The front doors of a director.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -108,6 +160,7 @@ pub enum Doors {
 
 /// One mail server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BackendKnobs {
     /// Its weight.
     pub vhosts: u32,
@@ -115,6 +168,16 @@ pub struct BackendKnobs {
     pub tag: String,
     /// It is in the configuration; one that is not is added by an admin's command.
     pub is_configured: bool,
+}
+
+impl Default for BackendKnobs {
+    fn default() -> Self {
+        BackendKnobs {
+            vhosts: 100,
+            tag: String::new(),
+            is_configured: true,
+        }
+    }
 }
 
 /// [`maildirector::director`]'s policy for a minority.

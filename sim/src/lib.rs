@@ -7,6 +7,7 @@
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
 //! | [`explain()`] | the shortest story of a run that broke something |
+//! | [`look()`], [`state`] | every member at one moment, whole |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
 //! | [`healing`], [`outages`], [`single`] | how fast rings recovered, how long users were without service, and plans with one fault each for that |
 //!
@@ -27,6 +28,7 @@ pub mod outcome;
 pub mod plan;
 pub mod run;
 pub mod single;
+pub mod state;
 mod sweep;
 mod trace;
 pub mod waits;
@@ -40,5 +42,6 @@ pub use fault::{Fault, FaultKind};
 pub use knobs::Knobs;
 pub use outcome::{Invariant, Outcome, Verdict};
 pub use plan::{Ending, Expect, Plan, PlanError};
-pub use run::{Options, TraceMode, run};
+pub use run::{Options, TraceMode, look, run};
+pub use state::MemberState;
 pub use work::{Errand, Order, Work};

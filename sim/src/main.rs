@@ -8,9 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    DeterminismArguments, EXIT_CODES, Ending, ExplainArguments, MinimizeArguments, MutantsArguments,
-    PlansArguments, RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments,
-    check_determinism, minimize, mutants, plans, recovery, replay, run, waits,
+    BisectArguments, DeterminismArguments, DiffArguments, EXIT_CODES, Ending, ExplainArguments,
+    MinimizeArguments, MutantsArguments, PlansArguments, RecoveryArguments, ReplayArguments, RunArguments,
+    UsageError, WaitsArguments, bisect, check_determinism, diff, minimize, mutants, plans, recovery,
+    replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -25,6 +26,11 @@ Examples:
   sim replay found.plan                       a plan from a file
   sim mutants                                 break each rule: how many seeds until it is noticed?
   sim plans sim/plans                         the committed regressions
+  sim mutants --minimize --markdown           how little is left of the run that shows each planted bug
+  sim replay 4711 --at 3.2s --dump all        every member whole at one moment
+  sim diff old.plan found.plan                where two runs part, and in what their plans differ
+  sim diff 12 12 --bug EpochIsDurable --bug-b none   where a bug first matters
+  sim bisect 4711 --good v0.1                 the commit that broke it
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
   sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
@@ -47,6 +53,10 @@ enum Command {
     Explain(ExplainArguments),
     /// Cut a failing seed or plan down to what is needed to fail.
     Minimize(MinimizeArguments),
+    /// Tell where two runs part ways, and in what their plans differ.
+    Diff(DiffArguments),
+    /// Find the commit that broke a seed or plan.
+    Bisect(BisectArguments),
     /// Run every seed several times, on other threads and in another process, and compare the traces.
     CheckDeterminism(DeterminismArguments),
     /// Break each rule in turn and count the seeds until a checker notices.
@@ -77,6 +87,8 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Replay(arguments) => replay(&arguments),
         Command::Explain(arguments) => commands::explain(&arguments),
         Command::Minimize(arguments) => minimize(&arguments),
+        Command::Diff(arguments) => diff(&arguments),
+        Command::Bisect(arguments) => bisect(&arguments),
         Command::CheckDeterminism(arguments) => check_determinism(&arguments),
         Command::Mutants(arguments) => mutants(&arguments),
         Command::Plans(arguments) => plans(&arguments),

@@ -1,5 +1,7 @@
 //! A plan: all that happens in one run. Its text is the durable form of a failure; a seed is only its beginning.
 
+mod text;
+
 use std::error::Error;
 use std::fmt;
 
@@ -141,11 +143,15 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The plan as text that people can read, edit and commit.
+    /// The plan as text that people can read, edit and commit: what has its default value is left out, and each
+    /// member, fault and work has a line of its own.
     pub fn to_text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a plan has no map keys but strings");
-        text.push('\n');
-        text
+        text::short(self)
+    }
+
+    /// The plan as text with every knob, also for a simulator that has other defaults, or none.
+    pub fn to_full_text(&self) -> String {
+        text::full(self)
     }
 
     /// Whether a world can be made of it: every member and backend that a fault names exists, a director and a

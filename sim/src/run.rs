@@ -8,6 +8,7 @@ use crate::outages::Visits;
 use crate::explain::{Recorder, Subject, Testimony};
 use crate::outcome::{Invariant, Outcome};
 use crate::plan::Plan;
+use crate::state::MemberState;
 use crate::world::World;
 
 /// How to run.
@@ -39,9 +40,24 @@ pub enum TraceMode {
 /// # Panics
 /// The plan did not pass [`Plan::check`].
 pub fn run(plan: &Plan, options: &Options) -> Outcome {
+    played(plan, options).outcome()
+}
+
+/// Runs a plan as [`run`] does, and tells how every member is at the end: at [`Options::stop_at_ns`], or where something
+/// broke before.
+///
+/// # Panics
+/// The plan did not pass [`Plan::check`].
+pub fn look(plan: &Plan, options: &Options) -> (Outcome, Vec<MemberState>) {
+    let mut world = played(plan, options);
+    let members = world.members_state();
+    (world.outcome(), members)
+}
+
+fn played<'p>(plan: &'p Plan, options: &Options) -> World<'p> {
     let mut world = World::new(plan, options);
     play(&mut world);
-    world.outcome()
+    world
 }
 
 /// As [`run()`], with everything taken down for [`crate::explain()`]. The outcome is the same.

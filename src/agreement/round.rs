@@ -307,6 +307,22 @@ impl Round {
         }
     }
 
+    /// Voters that have answered in the present phase.
+    pub fn answers_of_voters(&self) -> Vec<MemberId> {
+        match &self.phase {
+            Phase::Preparing { promises, .. } => promises.keys().copied().collect(),
+            Phase::Proposing { accepted, .. } => accepted.keys().copied().collect(),
+        }
+    }
+
+    /// Directors that have answered in the present phase: told their holds, or confirmed the value.
+    pub fn answers_of_directors(&self) -> Vec<MemberId> {
+        match &self.phase {
+            Phase::Preparing { held, .. } => held.keys().copied().collect(),
+            Phase::Proposing { confirmed, .. } => confirmed.iter().map(|(member, _)| *member).collect(),
+        }
+    }
+
     /// Whether this voter has answered in the present phase.
     pub fn has_answer_of_voter(&self, voter: MemberId) -> bool {
         match &self.phase {

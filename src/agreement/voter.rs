@@ -183,6 +183,18 @@ impl Voter {
         self.accepted.as_ref()
     }
 
+    /// Leases that it granted and still notes, by member and run, with the end of each note.
+    pub fn notes(&self) -> impl Iterator<Item = (MemberId, Boot, Instant)> + '_ {
+        self.notes
+            .iter()
+            .map(|((member, boot), until)| (*member, *boot, *until))
+    }
+
+    /// Until when it assumes leases of unknown holders.
+    pub fn grace_until(&self) -> Instant {
+        self.grace_until
+    }
+
     /// Forget notes that ran out.
     pub fn prune(&mut self, now: Instant) {
         self.notes.retain(|_, until| *until > now);

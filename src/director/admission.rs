@@ -33,6 +33,11 @@ impl Queue {
         self.by_arrival.len()
     }
 
+    /// Who waits and since when, in the order of arrival.
+    pub fn iter(&self) -> impl Iterator<Item = (UserId, Instant)> + '_ {
+        self.by_arrival.values().map(|w| (w.user, w.since))
+    }
+
     pub fn next_timeout(&self, login_wait: Duration) -> Option<Instant> {
         self.by_arrival
             .first_key_value()

@@ -54,6 +54,16 @@ impl Commands {
         self.queue.len() + self.sent.as_ref().map_or(0, |s| s.ids.len())
     }
 
+    /// Commands that are not sent yet.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The number of the first command that is on its way to the coordinator, and of the one after the last.
+    pub fn on_the_way(&self) -> Option<(u64, u64)> {
+        self.sent.as_ref().map(|s| (s.request.first, s.request.end()))
+    }
+
     pub fn next_timer(&self, wait: Duration) -> Option<Instant> {
         let queued = self.queue.front().map(|p| p.since.plus(wait));
         let sent = self.sent.as_ref().map(|s| s.again_at);

@@ -84,6 +84,11 @@ impl Coordination {
         self.unseated.insert(member, (incarnation, now));
     }
 
+    /// Whether it is asking voters for leases and directors for pins, before a round.
+    pub fn is_surveying(&self) -> bool {
+        self.survey.is_some()
+    }
+
     pub fn next_timer(&self, majority: usize) -> Option<Instant> {
         let commits_at = self.round.as_ref().and_then(|r| r.commits_at(majority));
         let prepares_at = self.round.as_ref().and_then(|r| r.prepares_at(majority));

@@ -79,6 +79,24 @@ impl Followed {
             .collect()
     }
 
+    /// Each value that binds this director: its name, whether it is confirmed, and whose sessions must be closed first.
+    pub fn bindings(&self) -> impl Iterator<Item = (ValueId, bool, Vec<UserId>)> + '_ {
+        let waits = |v: &Bound| v.waits.iter().copied().collect();
+        self.values
+            .iter()
+            .map(move |v| (v.value.id, v.is_confirmed, waits(v)))
+    }
+
+    /// The ballots whose Prepare freezes users here.
+    pub fn freezing(&self) -> impl Iterator<Item = Ballot> + '_ {
+        self.freezes.iter().map(|f| f.ballot)
+    }
+
+    /// Users whose sessions are being closed for a change.
+    pub fn evicting(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.evicting.keys().copied()
+    }
+
     pub fn is_stuck(&self, now: Instant, timing: Timing) -> bool {
         !self.is_quiet() && now.since(self.heard_at) > round_bound(timing)
     }

@@ -10,6 +10,7 @@ mod health;
 mod history;
 mod holds;
 mod input;
+mod inside;
 mod listing;
 mod machine;
 mod output;
@@ -28,6 +29,7 @@ pub use holds::{
     Gathered, Hold, Holds, Journalled, NAME_BYTES_MAX, OpenError, Opened, Removed, SESSIONS_MAX,
 };
 pub use input::{CommandId, Door, Input, Limits, LoginToken, Policy, Settings, Start};
+pub use inside::{BindingStatus, CommandsStatus, RoundStatus, SavesStatus, VoteStatus};
 pub use listing::HELD_PER_PAGE;
 pub use machine::Director;
 pub use output::{CommandError, DryRun, Event, EvictReason, Output, RefuseReason, RoundLeft};

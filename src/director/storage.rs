@@ -45,6 +45,16 @@ impl Disk {
             first_committed: None,
         }
     }
+
+    /// Records that this run wanted saved, and how many of them are synced.
+    pub fn saves(&self) -> (u64, u64) {
+        (self.written, self.synced)
+    }
+
+    /// Votes and confirmations that wait to be synced before they are said.
+    pub fn unsaid(&self) -> usize {
+        self.waiting.len()
+    }
 }
 
 impl Director {

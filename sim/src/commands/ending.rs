@@ -19,6 +19,8 @@ pub enum Ending {
     Coverage,
     /// One seed gave two different runs.
     Nondeterminism,
+    /// Two runs that were compared are not the same.
+    Different,
 }
 
 /// The exit codes, for `--help`.
@@ -30,7 +32,8 @@ Exit codes:
   4  safety: a rule was broken
   5  liveness: faults ended and the ring did not come back in time
   6  coverage: a mark was never hit, or a planted bug was not noticed
-  7  nondeterminism: one seed gave two different runs";
+  7  nondeterminism: one seed gave two different runs
+  8  different: the plans or runs that sim diff compared are not the same";
 
 impl Ending {
     /// The number.
@@ -43,6 +46,7 @@ impl Ending {
             Ending::Liveness => 5,
             Ending::Coverage => 6,
             Ending::Nondeterminism => 7,
+            Ending::Different => 8,
         }
     }
 

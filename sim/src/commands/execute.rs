@@ -3,7 +3,7 @@
 use sim::marks::MarkSet;
 use sim::outcome::{Class, Counters};
 use sim::waits::Waits;
-use sim::{Bug, Explained, Invariant, Options, Outcome, Plan, Verdict};
+use sim::{Bug, Explained, Invariant, MemberState, Options, Outcome, Plan, Verdict};
 
 use super::caught::{Panic, catching, last_panic};
 use super::ending::Ending;
@@ -13,12 +13,21 @@ const OWN_PANIC: &str = "the simulator itself: ";
 
 /// Runs a plan. A panic becomes a verdict that says where it was.
 pub fn execute(plan: &Plan, options: &Options) -> Outcome {
-    match catching(|| sim::run(plan, options)) {
-        Ok(mut outcome) => {
+    executed(|| (sim::run(plan, options), ())).0
+}
+
+/// The same, with every member as it is at the end; with none when the simulator itself panicked.
+pub fn execute_and_look(plan: &Plan, options: &Options) -> (Outcome, Vec<MemberState>) {
+    executed(|| sim::look(plan, options))
+}
+
+fn executed<T: Default>(run: impl FnOnce() -> (Outcome, T)) -> (Outcome, T) {
+    match catching(run) {
+        Ok((mut outcome, more)) => {
             place_panic(&mut outcome.verdict);
-            outcome
+            (outcome, more)
         }
-        Err(panic) => crashed(words_of(&panic)),
+        Err(panic) => (crashed(words_of(&panic)), T::default()),
     }
 }
 

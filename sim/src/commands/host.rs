@@ -9,10 +9,11 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::ops::{ControlFlow, Range};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -165,6 +166,101 @@ pub fn in_turmoil(plan: &Path, bug: Option<&str>) -> io::Result<String> {
         cargo.env("TURMOIL_BUG", bug);
     }
     String::from_utf8(cargo.output()?.stdout).map_err(io::Error::other)
+}
+
+/// How a program has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` when it was killed.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub out: String,
+    /// What it said on the error stream.
+    pub err: String,
+}
+
+/// Runs a program in a directory with some variables in its environment, to its end.
+///
+/// # Errors
+///
+/// When it can't be started.
+pub fn ended(
+    program: &str,
+    arguments: &[&str],
+    directory: &Path,
+    environment: &[(&str, &str)],
+) -> io::Result<Ended> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(directory)
+        .envs(environment.iter().copied());
+    let output = command.stdin(Stdio::null()).output()?;
+    Ok(Ended {
+        code: output.status.code(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+/// A new empty directory for temporary files, whose name begins so.
+///
+/// # Errors
+///
+/// When none can be made.
+pub fn fresh_directory(name: &str) -> io::Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("{name}-{}-{number}", std::process::id()));
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path),
+        }
+    }
+}
+
+/// What is to be gone when this is dropped, or when this program ends in another way: by a signal, even by one that
+/// nothing can catch.
+#[derive(Debug)]
+pub struct Leftovers {
+    guard: Child,
+}
+
+/// Waits until this program has closed the pipe, as it does when it dies, and then clears up. Ctrl-C reaches it too.
+const CLEAR: &str = r#"
+trap "" INT TERM HUP
+cat >/dev/null
+git -C "$1" worktree remove --force "$2"
+rm -rf "$3"
+git -C "$1" worktree prune
+"#;
+
+/// Has a worktree of the repository and a directory removed at the end.
+///
+/// # Errors
+///
+/// When the shell that does so can't be started.
+pub fn clear_at_the_end(repository: &Path, worktree: &Path, directory: &Path) -> io::Result<Leftovers> {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", CLEAR, "sh"])
+        .args([repository, worktree, directory]);
+    shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    Ok(Leftovers {
+        guard: shell.spawn()?,
+    })
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        // Nothing can be done about a guard that fails; what is left is in the directory for temporary files.
+        let _ = self.guard.wait();
+    }
 }
 
 /// The commit that this program was built from, when the build said so (`SIM_COMMIT`), else that of the checkout

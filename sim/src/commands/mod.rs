@@ -5,12 +5,17 @@
 //! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `explain` | one command each |
 //! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
 //! | `execute`, `caught` | one run, with panics caught |
+//! | `diff`, `bisect` | two runs compared; the commit that broke a plan |
+//! | `dump` | a member at one moment, for `replay` |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
 //! | `seeds`, `subject`, `usage`, `ending` | arguments, errors and exit codes |
 
+mod bisect;
 mod caught;
 mod determinism;
+mod diff;
+mod dump;
 mod ending;
 mod execute;
 mod explain;
@@ -32,7 +37,9 @@ mod totals;
 mod usage;
 mod waits;
 
+pub use bisect::{BisectArguments, bisect};
 pub use determinism::{DeterminismArguments, check_determinism};
+pub use diff::{DiffArguments, diff};
 pub use ending::{EXIT_CODES, Ending};
 pub use explain::{ExplainArguments, explain};
 pub use host::Stopwatch;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use sim::{Options, Plan, TraceMode};
 
+use super::dump::{Which, dump};
 use super::ending::Ending;
-use super::execute::{ending_of, execute};
+use super::execute::{ending_of, execute, execute_and_look};
 use super::failure::{Failure, seconds};
 use super::host;
 use super::seeds::parse_span;
@@ -31,6 +32,15 @@ pub struct ReplayArguments {
     /// Stop at this time of the world, without the recovery.
     #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "layer")]
     until: Option<Duration>,
+    /// Print a member whole (`all`: each), as it is where the run ends: at --at, or where something broke before.
+    #[arg(long, value_name = "MEMBER", conflicts_with = "layer")]
+    dump: Option<Which>,
+    /// Stop at this time of the world to look at it, as --until does: 3200ms, or 3.214159 as traces write it.
+    #[arg(long, value_name = "TIME", value_parser = parse_span, requires = "dump", conflicts_with = "until")]
+    at: Option<Duration>,
+    /// Print what --dump prints as JSON.
+    #[arg(long, requires = "dump")]
+    json: bool,
     /// Break something on purpose. A plan's own bug is not taken unless it is named.
     #[arg(long, value_name = "NAME")]
     bug: Option<String>,
@@ -69,16 +79,22 @@ pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
     };
     let stop_at_ns = arguments
         .until
+        .or(arguments.at)
         .and_then(|span| u64::try_from(span.as_nanos()).ok());
-    let outcome = execute(
-        &plan,
-        &Options {
-            bug,
-            trace,
-            stop_at_ns,
-            ..Options::default()
-        },
-    );
+    let options = Options {
+        bug,
+        trace,
+        stop_at_ns,
+        ..Options::default()
+    };
+    let outcome = match arguments.dump {
+        None => execute(&plan, &options),
+        Some(which) => {
+            let (outcome, members) = execute_and_look(&plan, &options);
+            dump(&members, which, arguments.json)?;
+            outcome
+        }
+    };
     if let Some(path) = &arguments.trace {
         let mut text = outcome.lines.join("\n");
         text.push('\n');

@@ -84,23 +84,31 @@ impl FromStr for SeedRange {
     }
 }
 
-/// `60s`, `500ms`, `10m`, or a bare number of seconds.
+/// `60s`, `500ms`, `250us`, `10m`, or a bare number of seconds; `3.214159` as traces have it.
 ///
 /// # Errors
 ///
 /// A sentence for the user when the text is none of these.
 pub fn parse_span(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| format!("`{text}` is no span, write 60s, 500ms or 10m"))?;
-    let ms_each = match &text[digits.len()..] {
-        "" | "s" => 1_000,
-        "ms" => 1,
-        "m" => 60_000,
-        unit => return Err(format!("`{unit}` is no unit of time, write s, ms or m")),
+    let no_span = || format!("`{text}` is no span, write 60s, 1.5s, 500ms or 10m");
+    let ns_each: u64 = match &text[digits.len()..] {
+        "" | "s" => 1_000_000_000,
+        "ms" => 1_000_000,
+        "us" => 1_000,
+        "m" => 60_000_000_000,
+        unit => return Err(format!("`{unit}` is no unit of time, write s, ms, us or m")),
     };
-    Ok(std::time::Duration::from_millis(number.saturating_mul(ms_each)))
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let whole: u64 = whole.parse().map_err(|_| no_span())?;
+    let mut ns = whole.saturating_mul(ns_each);
+    let mut ns_of_digit = ns_each;
+    for digit in fraction.chars() {
+        ns_of_digit /= 10;
+        let digit = digit.to_digit(10).ok_or_else(no_span)?;
+        ns = ns.saturating_add(ns_of_digit * u64::from(digit));
+    }
+    Ok(std::time::Duration::from_nanos(ns))
 }
 
 #[cfg(test)]
@@ -147,7 +155,10 @@ mod tests {
         assert_eq!(parse_span("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_span("2m"), Ok(Duration::from_secs(120)));
         assert_eq!(parse_span("7"), Ok(Duration::from_secs(7)));
+        assert_eq!(parse_span("3.214159"), Ok(Duration::from_micros(3_214_159)));
+        assert_eq!(parse_span("1.5ms"), Ok(Duration::from_micros(1_500)));
         assert!(parse_span("s").is_err());
+        assert!(parse_span("1.5.2").is_err());
         assert!(parse_span("3h").is_err());
     }
 }

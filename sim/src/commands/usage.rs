@@ -29,6 +29,8 @@ pub enum UsageError {
     },
     /// There is no such bug.
     NoSuchBug(String),
+    /// The plan has no member of this number; it has so many.
+    NoSuchMember(usize, usize),
     /// A directory holds no plan.
     NoPlans(PathBuf),
     /// The range has no end, and neither a budget nor a failure would end it.
@@ -39,6 +41,8 @@ pub enum UsageError {
     NotInThisLayer(String),
     /// The simulator itself panicked, so there is nothing to tell of the ring.
     Unexplained(String),
+    /// The first bad commit can't be found.
+    Bisect(String),
     /// This program could not be started once more, or said what it never says.
     Child(String),
 }
@@ -52,6 +56,12 @@ impl fmt::Display for UsageError {
                 let names: Vec<String> = Bug::all().map(Bug::name).collect();
                 write!(f, "no bug is called `{name}`; there are: {}", names.join(", "))
             }
+            UsageError::NoSuchMember(member, count) => {
+                write!(
+                    f,
+                    "there is no member {member}; the plan has {count}, counted from 0"
+                )
+            }
             UsageError::NoPlans(path) => write!(f, "{}: no file there ends in .plan", path.display()),
             UsageError::Endless(range) => {
                 write!(
@@ -64,6 +74,7 @@ impl fmt::Display for UsageError {
             }
             UsageError::NotInThisLayer(what) => write!(f, "not possible in this layer: {what}"),
             UsageError::Unexplained(panic) => write!(f, "{panic}"),
+            UsageError::Bisect(what) => write!(f, "bisect: {what}"),
             UsageError::Child(what) => write!(f, "the check in another process did not work: {what}"),
         }
     }

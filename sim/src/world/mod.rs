@@ -14,6 +14,7 @@ mod flushes;
 mod happen;
 mod happening;
 mod logins;
+mod look;
 mod member;
 mod network;
 mod note;

@@ -195,6 +195,12 @@ impl Network {
         }
     }
 
+    /// The faults that lie on this link now, by their places in the plan.
+    pub(crate) fn faults_on(&self, from: usize, to: usize) -> impl Iterator<Item = u32> + '_ {
+        let rules = &self.links[from * self.members + to].rules;
+        rules.iter().map(|rule| rule.fault)
+    }
+
     /// A fault begins to work on all links for which `is_meant` holds.
     pub(crate) fn add(
         &mut self,

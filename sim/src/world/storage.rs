@@ -50,6 +50,11 @@ impl Storage {
         self.kept.as_ref()
     }
 
+    /// Whether a record is on its way to the disk.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing.is_some()
+    }
+
     /// A run wants this saved; of several that wait, the newest is written. The name of the write, if it starts now.
     pub(crate) fn save(&mut self, run: u32, number: u64, record: Arc<Record>) -> Option<u32> {
         let id = self.next_id;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use sim::{Bug, Expect, Options};
+use sim::Plan;
 
-use super::minimizer::{Minimizer, Sought};
+use super::minimized::{RUNS_MAX, minimized};
 use crate::commands::ending::Ending;
-use crate::commands::execute::{ending_of, execute};
+use crate::commands::execute::ending_of;
 use crate::commands::failure::Failure;
 use crate::commands::subject::{Subject, bug_named, write_text};
+use crate::commands::table::grouped;
 use crate::commands::usage::UsageError;
 
 /// Arguments of `sim minimize`.
@@ -24,11 +25,11 @@ pub struct MinimizeArguments {
     /// Where the plan goes [default: SEED.plan, or FILE with .min.plan].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What the plan shows, for people.
+    /// What the plan shows, for people [default: the note that it has, or what broke and how].
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     /// Stop after so many runs.
-    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    #[arg(long, value_name = "N", default_value_t = RUNS_MAX)]
     runs_max: u64,
 }
 
@@ -39,51 +40,42 @@ pub struct MinimizeArguments {
 pub fn minimize(arguments: &MinimizeArguments) -> Result<Ending, UsageError> {
     let bug = bug_named(arguments.bug.as_deref())?;
     let subject = Subject::parse(&arguments.subject);
-    let plan = subject.plan()?;
-    let options = Options {
-        bug,
-        ..Options::default()
-    };
-    let sought = Sought::of(&execute(&plan, &options).verdict)
-        .ok_or_else(|| UsageError::DoesNotFail(subject.title()))?;
-    let before = (plan.faults.len(), plan.work.len());
-    let breaks = sought.invariant().name().to_owned();
-
-    let mut minimizer = Minimizer::new(plan, sought, bug, arguments.runs_max);
-    minimizer.work();
-    let mut plan = minimizer.plan().clone();
-    plan.expect = Some(Expect {
-        bug: bug.map(Bug::name),
-        breaks: Some(breaks),
-        seeds: 1,
-    });
+    let before = subject.plan()?;
+    let found = minimized(&before, &subject, bug, arguments.runs_max);
+    let mut found = found.ok_or_else(|| UsageError::DoesNotFail(subject.title()))?;
     if let Some(note) = &arguments.note {
-        plan.note.clone_from(note);
+        found.plan.note.clone_from(note);
     }
     let output = arguments
         .output
         .clone()
         .unwrap_or_else(|| default_output(&subject));
-    write_text(&output, &plan.to_text())?;
-
-    let outcome = execute(&plan, &options);
-    if let Some(failure) = Failure::of(Subject::File(output), bug, &outcome) {
-        eprint!("{}", failure.text(&plan));
+    write_text(&output, &found.plan.to_text())?;
+    if let Some(failure) = Failure::of(Subject::File(output), bug, &found.outcome) {
+        eprint!("{}", failure.text(&found.plan));
     }
     eprintln!(
-        "{} faults and {} works of {} and {} are left after {} runs{}",
-        plan.faults.len(),
-        plan.work.len(),
-        before.0,
-        before.1,
-        minimizer.runs(),
-        if minimizer.is_cut_short() {
-            ", the limit; once more may find less"
+        "left of {} after {} runs: {}{}",
+        sizes(&before),
+        grouped(found.runs),
+        sizes(&found.plan),
+        if found.is_cut_short {
+            "; the limit ended it, once more may find less"
         } else {
             ""
         }
     );
-    Ok(ending_of(&outcome.verdict))
+    Ok(ending_of(&found.outcome.verdict))
+}
+
+fn sizes(plan: &Plan) -> String {
+    format!(
+        "{} faults, {} members, {} works, {} users",
+        plan.faults.len(),
+        plan.knobs.members.len(),
+        plan.work.len(),
+        plan.knobs.users
+    )
 }
 
 fn default_output(subject: &Subject) -> PathBuf {

@@ -123,14 +123,16 @@ pub fn links_of(kind: &mut FaultKind) -> Option<&mut Links> {
 
 fn shrink_strength(minimizer: &mut Minimizer, place: usize) {
     if let Some(strength) = strength_of(&mut minimizer.plan().faults[place].kind.clone()) {
-        // Nothing at all is the matter of leaving out the fault.
-        lower(strength.read(), 1, |wanted| {
+        let mut set = |wanted| {
             minimizer.try_change(|plan| {
                 if let Some(mut strength) = strength_of(&mut plan.faults[place].kind) {
                     strength.write(wanted);
                 }
             })
-        });
+        };
+        // Nothing at all is the matter of leaving out the fault.
+        let least = lower(strength.read(), 1, &mut set);
+        rounder_ms(least, |wanted| wanted > 0 && set(wanted));
     }
 }
 
@@ -152,7 +154,7 @@ impl Strength<'_> {
         }
     }
 
-    /// Sets it to a value of at most what was read; the sign stays.
+    /// Sets it to this; the sign stays.
     fn write(&mut self, wanted: u64) {
         match self {
             Strength::Permille(value) => **value = wanted as u32,

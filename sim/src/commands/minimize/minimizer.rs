@@ -2,7 +2,7 @@
 
 use sim::{Bug, Invariant, Options, Outcome, Plan, Verdict};
 
-use super::{incidents, world};
+use super::{faults, incidents, members, world};
 use crate::commands::execute::execute;
 use crate::commands::progress::Progress;
 
@@ -68,6 +68,7 @@ impl Minimizer {
     /// Cuts until no cut helps or the runs are used up.
     pub fn work(&mut self) {
         self.plan.knobs.fault_kinds.clear();
+        members::fewer_of_the_whole(self);
         loop {
             let before = self.plan.clone();
             world::cut_the_end(self);
@@ -75,8 +76,11 @@ impl Minimizer {
             incidents::leave_out(self);
             world::begin_sooner(self);
             world::shrink(self);
+            faults::make_plainer(self);
+            faults::merge(self);
             incidents::shrink(self);
-            if self.plan == before || self.runs >= self.runs_max {
+            let is_least = self.plan == before;
+            if self.is_cut_short() || (is_least && !members::fewer_of_the_least(self)) {
                 return;
             }
         }
@@ -132,8 +136,15 @@ impl Minimizer {
 
     fn run(&mut self, plan: &Plan, bug: Option<Bug>) -> Outcome {
         self.runs += 1;
-        let left = self.plan.faults.len() + self.plan.work.len();
-        self.progress.step(|| format!("{left} faults and works left"));
+        let left = &self.plan;
+        self.progress.step(|| {
+            format!(
+                "left: {} faults, {} members, {} works",
+                left.faults.len(),
+                left.knobs.members.len(),
+                left.work.len()
+            )
+        });
         execute(
             plan,
             &Options {

@@ -15,6 +15,45 @@ pub fn without_member(plan: &Plan, gone: usize) -> Plan {
     plan
 }
 
+/// The plan with one member in the place of two: it does what both did, and suffers what both suffered.
+pub fn with_members_merged(plan: &Plan, kept: usize, gone: usize) -> Plan {
+    let mut plan = plan.clone();
+    let other = plan.knobs.members[gone].clone();
+    let member = &mut plan.knobs.members[kept];
+    (member.serves, member.votes) = (member.serves || other.serves, member.votes || other.votes);
+    let rename = |member: &mut usize| {
+        if *member == gone {
+            *member = kept;
+        }
+    };
+    let rename_all = |members: &mut Vec<usize>| {
+        members.iter_mut().for_each(rename);
+        members.sort_unstable();
+        members.dedup();
+    };
+    for fault in &mut plan.faults {
+        if let Some(links) = links_of(&mut fault.kind) {
+            rename_all(&mut links.from);
+            rename_all(&mut links.to);
+        } else if let FaultKind::Partition { side } = &mut fault.kind {
+            rename_all(side);
+        } else if let Some(member) = member_of(&mut fault.kind) {
+            rename(member);
+        }
+    }
+    for work in &mut plan.work {
+        rename(&mut work.member);
+        if let Errand::Command { orders } | Errand::DryRun { orders } = &mut work.errand {
+            for order in orders {
+                if let Order::AddMember { member } | Order::RemoveMember { member } = order {
+                    rename(member);
+                }
+            }
+        }
+    }
+    without_member(&plan, gone)
+}
+
 /// The plan without this backend, and without what concerns no other.
 pub fn without_backend(plan: &Plan, gone: usize) -> Plan {
     let mut plan = plan.clone();
@@ -96,8 +135,15 @@ fn keep_fault_without_member(kind: &mut FaultKind, gone: usize) -> bool {
         let has_receivers = taken_out(&mut links.to, gone);
         return has_senders && has_receivers;
     }
+    if let FaultKind::Partition { side } = kind {
+        return taken_out(side, gone);
+    }
+    member_of(kind).is_none_or(|member| moved_up(member, gone))
+}
+
+/// The one member that a fault strikes.
+fn member_of(kind: &mut FaultKind) -> Option<&mut usize> {
     match kind {
-        FaultKind::Partition { side } => taken_out(side, gone),
         FaultKind::Crash { member }
         | FaultKind::PowerCut { member }
         | FaultKind::Wipe { member }
@@ -107,8 +153,17 @@ fn keep_fault_without_member(kind: &mut FaultKind, gone: usize) -> bool {
         | FaultKind::SlowEvict { member, .. }
         | FaultKind::SlowDisk { member, .. }
         | FaultKind::BrokenDisk { member }
-        | FaultKind::SecondProcess { member } => moved_up(member, gone),
-        _ => true,
+        | FaultKind::Cable { member }
+        | FaultKind::SecondProcess { member } => Some(member),
+        FaultKind::Partition { .. }
+        | FaultKind::Cut { .. }
+        | FaultKind::Flap { .. }
+        | FaultKind::Loss { .. }
+        | FaultKind::Duplicate { .. }
+        | FaultKind::Delay { .. }
+        | FaultKind::Hold { .. }
+        | FaultKind::BackendDown { .. }
+        | FaultKind::BackendFlap { .. } => None,
     }
 }
 
@@ -232,6 +287,42 @@ mod tests {
             ]
         );
         assert_eq!(plan.work, [command(0, vec![Order::RemoveMember { member: 1 }])]);
+    }
+
+    #[test]
+    fn one_member_takes_the_place_of_two() {
+        let mut plan = plan_with(
+            vec![
+                FaultKind::Partition { side: vec![0, 2] },
+                FaultKind::Cable { member: 2 },
+                FaultKind::Crash { member: 1 },
+            ],
+            vec![
+                command(2, vec![Order::Unpin { user: 1 }]),
+                command(1, vec![Order::RemoveMember { member: 2 }]),
+            ],
+        );
+        plan.knobs.members[0].votes = false;
+        plan.knobs.members[2].serves = false;
+        let plan = with_members_merged(&plan, 0, 2);
+        let kinds: Vec<FaultKind> = plan.faults.into_iter().map(|fault| fault.kind).collect();
+        assert_eq!(
+            kinds,
+            [
+                FaultKind::Partition { side: vec![0] },
+                FaultKind::Cable { member: 0 },
+                FaultKind::Crash { member: 1 }
+            ]
+        );
+        assert_eq!(
+            plan.work,
+            [
+                command(0, vec![Order::Unpin { user: 1 }]),
+                command(1, vec![Order::RemoveMember { member: 0 }])
+            ]
+        );
+        assert!(plan.knobs.members[0].serves && plan.knobs.members[0].votes);
+        assert_eq!(plan.knobs.members.len(), 2);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Cuts at the size and the habits of a world, and at its end.
 
-use sim::knobs::{Doors, Knobs, MemberKnobs, PolicyKnob};
+use sim::knobs::{Doors, Knobs, MemberKnobs};
 use sim::{Ending, Plan};
 
 use super::ddmin::{lower, rounder_ms};
@@ -84,7 +84,7 @@ pub fn shrink(minimizer: &mut Minimizer) {
             minimizer.try_plan(candidate);
         }
     }
-    for dull in DULL_HABITS {
+    for dull in DEFAULT_HABITS.iter().chain(DULL_HABITS) {
         minimizer.try_change(|plan| dull(&mut plan.knobs));
     }
     for place in 0..minimizer.plan().knobs.members.len() {
@@ -100,26 +100,33 @@ pub fn shrink(minimizer: &mut Minimizer) {
     fewer_logins(minimizer);
 }
 
-/// Changes that make a world plainer, the boldest first.
+/// Changes that set one knob to its default.
+macro_rules! as_default {
+    ($($field:ident)*) => { &[$(|knobs| knobs.$field = Knobs::default().$field),*] };
+}
+
+/// Back to the defaults, which the text of a plan leaves out.
+const DEFAULT_HABITS: &[fn(&mut Knobs)] = as_default! {
+    login_gap_ms second_tag_percent at_once_percent is_ordered disk_us policy lease_ms drift_ppm user_expire_ms
+    login_wait_ms command_wait_ms session_ms health_ms waiting_logins_max holds_max commands_max flushes_max flush_ms
+    probe_ms failed_max_permille evict_after_ms has_markers
+};
+
+/// Changes that make a world plainer where the default does not do, the boldest first.
 const DULL_HABITS: &[fn(&mut Knobs)] = &[
-    |knobs| knobs.login_gap_ms = 0,
-    |knobs| knobs.second_tag_percent = 0,
-    |knobs| knobs.at_once_percent = 0,
-    |knobs| knobs.is_ordered = true,
     |knobs| knobs.latency_max_us = knobs.latency_min_us,
     |knobs| (knobs.latency_min_us, knobs.latency_max_us) = (1_000, 1_000),
-    |knobs| knobs.disk_us = 0,
-    |knobs| knobs.disk_us = 1_000,
-    |knobs| knobs.policy = PolicyKnob::Consistent,
-    |knobs| knobs.drift_ppm = 10_000,
-    |knobs| knobs.health_ms = 1_000,
     |knobs| knobs.lease_ms = knobs.lease_ms.next_multiple_of(1_000),
     |knobs| knobs.user_expire_ms = knobs.user_expire_ms.next_multiple_of(1_000),
-    |knobs| knobs.login_wait_ms = 30_000,
-    |knobs| knobs.command_wait_ms = 30_000,
     |knobs| knobs.session_ms = knobs.session_ms.next_multiple_of(1_000),
     |knobs| knobs.backends.iter_mut().for_each(|backend| backend.vhosts = 100),
     |knobs| knobs.backends.iter_mut().for_each(|backend| backend.tag.clear()),
+    |knobs| {
+        knobs
+            .backends
+            .iter_mut()
+            .for_each(|backend| backend.is_configured = true)
+    },
     |knobs| knobs.members.iter_mut().for_each(|member| member.clock_ppm = 0),
     |knobs| {
         knobs
@@ -143,6 +150,7 @@ const DULL_MEMBERS: &[fn(&mut MemberKnobs)] = &[
     |member| member.starts_at_ms = 0,
     |member| member.wrong_configuration_until_ms = 0,
     |member| member.is_bootstrap = false,
+    |member| member.is_configured = true,
     use_exact_doors,
     |member| {
         member.doors = if member.doors == Doors::Both {

@@ -13,6 +13,20 @@ pub fn seeds_max(bug: Bug) -> u64 {
     }
 }
 
+/// Why a bug may need more faults or members than a person can easily follow, where that is known.
+pub fn reason_for_more(bug: Bug) -> Option<&'static str> {
+    match bug {
+        Bug::Rule(Rule::OneVoterPerRound) => Some(
+            "two majorities without a common voter need three voters and a fourth that takes the place of one of them",
+        ),
+        Bug::Rule(Rule::MajorityOfOneBallot) => Some(
+            "a coordinator with a vote knows what its earlier ballot had accepted, so three voters need another beside \
+             them, and each message of two rounds has to reach the right ones only",
+        ),
+        Bug::Rule(_) | Bug::World(_) => None,
+    }
+}
+
 /// What goes wrong, in words.
 pub fn words(bug: Bug) -> &'static str {
     match bug {

@@ -1,15 +1,17 @@
 //! The command and its table.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use clap::Args;
 use sim::{Bug, Invariant, Options, Plan, Verdict};
 
 use super::bounds::{seeds_max, words};
-use super::net::{Notice, notice_without_seeds};
+use super::least::{Noticed, minimize_all};
+use super::net::{Notice, notice_by_plan, notice_without_seeds};
 use crate::commands::ending::Ending;
 use crate::commands::execute::{execute, is_own_panic};
-use crate::commands::host;
+use crate::commands::host::{self, Stopwatch};
 use crate::commands::progress::Progress;
 use crate::commands::say::say;
 use crate::commands::subject::bug_named;
@@ -31,6 +33,13 @@ pub struct MutantsArguments {
     /// Print a markdown table.
     #[arg(long)]
     markdown: bool,
+    /// Minimise the run in which each bug was noticed, and show how much of it is left. Committed plans are asked before
+    /// seeds.
+    #[arg(long, conflicts_with = "check")]
+    minimize: bool,
+    /// With --minimize: write the plans that are left to this directory, which must exist.
+    #[arg(long, value_name = "DIR", requires = "minimize")]
+    plans: Option<PathBuf>,
     /// Threads [default: one per core].
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
@@ -44,6 +53,8 @@ struct Row {
     noticed: Option<Notice>,
     /// Seeds that the real machine fails as well, or at which the simulator itself panicked: they show nothing.
     spoiled: u64,
+    /// How long that took.
+    seconds: f64,
 }
 
 impl Row {
@@ -79,8 +90,12 @@ pub fn mutants(arguments: &MutantsArguments) -> Result<Ending, UsageError> {
             bug,
             arguments.seeds_max.unwrap_or_else(|| seeds_max(bug)),
             jobs,
+            arguments.minimize,
         ));
         progress.step(|| format!("{bug} was the last"));
+    }
+    if arguments.minimize {
+        return minimize_rows(rows, jobs, arguments);
     }
     let survivors: Vec<&Row> = rows.iter().filter(|row| !row.is_within_bound()).collect();
     let shown = if arguments.check {
@@ -102,14 +117,46 @@ pub fn mutants(arguments: &MutantsArguments) -> Result<Ending, UsageError> {
     })
 }
 
-/// Runs seeds from 0 on until one shows the bug, or the limit is reached.
-fn hunt(bug: Bug, limit: u64, jobs: usize) -> Row {
+/// Minimises what noticed the bugs; one that nobody noticed is a failure.
+fn minimize_rows(rows: Vec<Row>, jobs: usize, arguments: &MutantsArguments) -> Result<Ending, UsageError> {
+    let mut unnoticed = Ending::Clean;
+    let mut noticed = Vec::new();
+    for Row {
+        bug,
+        noticed: notice,
+        seconds,
+        ..
+    } in rows
+    {
+        match notice {
+            Some(notice) => noticed.push(Noticed { bug, notice, seconds }),
+            None => {
+                say(format_args!(
+                    "{bug} is noticed by nobody, so there is nothing to minimise"
+                ));
+                unnoticed = Ending::Coverage;
+            }
+        }
+    }
+    let least = minimize_all(&noticed, jobs, arguments.plans.as_deref(), arguments.markdown)?;
+    Ok(unnoticed.and(least))
+}
+
+/// Runs seeds from 0 on until one shows the bug, or the limit is reached; none if a committed plan does, where those are
+/// asked first.
+fn hunt(bug: Bug, limit: u64, jobs: usize, plans_first: bool) -> Row {
     let mut row = Row {
         bug,
         bound: seeds_max(bug),
         noticed: None,
         spoiled: 0,
+        seconds: 0.0,
     };
+    let watch = Stopwatch::start();
+    if plans_first {
+        row.noticed = notice_by_plan(bug);
+    }
+    let limit = if row.noticed.is_some() { 0 } else { limit };
     host::in_order(
         0..limit,
         jobs,
@@ -129,6 +176,7 @@ fn hunt(bug: Bug, limit: u64, jobs: usize) -> Row {
         },
     );
     row.noticed = row.noticed.or_else(|| notice_without_seeds(bug));
+    row.seconds = watch.elapsed().as_secs_f64();
     row
 }
 

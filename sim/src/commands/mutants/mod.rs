@@ -2,6 +2,8 @@
 
 mod bounds;
 mod command;
+mod least;
 mod net;
 
+pub use bounds::words;
 pub use command::{MutantsArguments, mutants};

@@ -51,6 +51,14 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// Where to look for it: a seed, a plan, a search.
+    pub fn place(&self) -> String {
+        match self {
+            Notice::Seed(seed, _) => format!("seed {seed}"),
+            Notice::Plan(..) | Notice::Search { .. } => self.to_string(),
+        }
+    }
+
     /// What broke.
     pub fn broken(&self) -> &'static str {
         match self {
@@ -70,12 +78,19 @@ impl fmt::Display for Notice {
     }
 }
 
+/// The committed plan of this name.
+pub fn committed(name: &str) -> Option<Plan> {
+    let (_, text) = PLANS.iter().find(|(listed, _)| *listed == name)?;
+    Plan::parse(text).ok()
+}
+
 /// What the nets beside the sweep say.
 pub fn notice_without_seeds(bug: Bug) -> Option<Notice> {
     notice_by_plan(bug).or_else(|| notice_by_search(bug))
 }
 
-fn notice_by_plan(bug: Bug) -> Option<Notice> {
+/// What the committed plan for this bug says, if there is one.
+pub fn notice_by_plan(bug: Bug) -> Option<Notice> {
     PLANS.iter().find_map(|(name, text)| {
         let plan = Plan::parse(text).ok()?;
         let is_its = plan.expect.as_ref().and_then(|e| e.bug.as_deref()) == Some(bug.name().as_str());

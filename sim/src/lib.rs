@@ -6,7 +6,8 @@
 //! | [`generated_logins`] | the users who come by themselves, as work |
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
-//! | [`marks`], [`waits`] | what was reached, and how long users waited |
+//! | [`marks`], [`coverage`], [`waits`] | what was reached, and how long users waited |
+//! | [`learn`] | which plan to try next, after what the ones before it reached |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
@@ -14,9 +15,11 @@
 mod arrivals;
 pub mod bug;
 mod checkers;
+pub mod coverage;
 mod entropy;
 pub mod fault;
 pub mod knobs;
+pub mod learn;
 pub mod marks;
 pub mod outcome;
 pub mod plan;

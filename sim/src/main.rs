@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments, PlansArguments,
-    ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism, minimize, mutants, plans,
-    replay, run, waits,
+    DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments, NightlyArguments,
+    PlansArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism, minimize,
+    mutants, nightly, plans, replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -25,6 +25,9 @@ Examples:
   sim plans sim/plans                         the committed regressions
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
+  sim run --learn --budget 8h --corpus night  change what reached something new, for a night
+  sim run --resume night                      go on with it
+  sim nightly --night 20261127 --budget 6h    all that is worth a night, with one summary
   sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
@@ -53,6 +56,8 @@ enum Command {
     Explore(explore::ExploreArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
+    /// Everything worth a night: new seeds, a search that learns, plans, mutants, determinism; one summary.
+    Nightly(NightlyArguments),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +80,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Plans(arguments) => plans(&arguments),
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
         Command::Waits(arguments) => waits(&arguments),
+        Command::Nightly(arguments) => nightly(&arguments),
     }
 }
 

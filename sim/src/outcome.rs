@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::coverage::Reached;
 use crate::marks::MarkSet;
 use crate::waits::Waits;
 
@@ -20,6 +21,8 @@ pub struct Outcome {
     pub trace_hash: u64,
     /// What was reached, and how often.
     pub marks: MarkSet,
+    /// Which faults struck in which state of the protocol, and when.
+    pub reached: Reached,
     /// How long logins waited, by what was going on.
     pub waits: Waits,
     /// What was counted besides.

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
+//! | `sweep` (`sim run`), `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly` | one command each |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
@@ -16,13 +16,14 @@ mod failure;
 mod host;
 mod minimize;
 mod mutants;
+mod nightly;
 mod plans;
 mod progress;
 mod replay;
-mod run;
 mod say;
 mod seeds;
 mod subject;
+mod sweep;
 mod table;
 mod totals;
 mod usage;
@@ -33,8 +34,9 @@ pub use ending::{EXIT_CODES, Ending};
 pub use host::Stopwatch;
 pub use minimize::{MinimizeArguments, minimize};
 pub use mutants::{MutantsArguments, mutants};
+pub use nightly::{NightlyArguments, nightly};
 pub use plans::{PlansArguments, plans};
 pub use replay::{ReplayArguments, replay};
-pub use run::{RunArguments, run};
+pub use sweep::{RunArguments, run};
 pub use usage::UsageError;
 pub use waits::{WaitsArguments, waits};

@@ -84,7 +84,7 @@ impl FromStr for SeedRange {
     }
 }
 
-/// `60s`, `500ms`, `10m`, or a bare number of seconds.
+/// `60s`, `500ms`, `10m`, `8h`, or a bare number of seconds.
 ///
 /// # Errors
 ///
@@ -93,12 +93,13 @@ pub fn parse_span(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits
         .parse()
-        .map_err(|_| format!("`{text}` is no span, write 60s, 500ms or 10m"))?;
+        .map_err(|_| format!("`{text}` is no span, write 60s, 500ms, 10m or 8h"))?;
     let ms_each = match &text[digits.len()..] {
         "" | "s" => 1_000,
         "ms" => 1,
         "m" => 60_000,
-        unit => return Err(format!("`{unit}` is no unit of time, write s, ms or m")),
+        "h" => 3_600_000,
+        unit => return Err(format!("`{unit}` is no unit of time, write ms, s, m or h")),
     };
     Ok(std::time::Duration::from_millis(number.saturating_mul(ms_each)))
 }
@@ -148,6 +149,7 @@ mod tests {
         assert_eq!(parse_span("2m"), Ok(Duration::from_secs(120)));
         assert_eq!(parse_span("7"), Ok(Duration::from_secs(7)));
         assert!(parse_span("s").is_err());
-        assert!(parse_span("3h").is_err());
+        assert_eq!(parse_span("8h"), Ok(Duration::from_secs(28_800)));
+        assert!(parse_span("3d").is_err());
     }
 }

@@ -37,12 +37,17 @@ impl Subject {
         }
     }
 
-    /// The exact command that runs it again.
-    pub fn replay_command(&self, bug: Option<Bug>) -> String {
-        let word = match self {
+    /// The word that means it on a command line.
+    pub fn word(&self) -> String {
+        match self {
             Subject::Seed(seed) => seed.to_string(),
             Subject::File(path) => path.display().to_string(),
-        };
+        }
+    }
+
+    /// The exact command that runs it again.
+    pub fn replay_command(&self, bug: Option<Bug>) -> String {
+        let word = self.word();
         let bug = bug.map_or(String::new(), |bug| format!(" --bug {bug}"));
         format!("cargo run --release -p sim -- replay {word}{bug}")
     }

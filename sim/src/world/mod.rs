@@ -25,6 +25,7 @@ mod recovery;
 mod said;
 mod scene;
 mod sessions;
+mod states;
 mod storage;
 mod watch;
 

@@ -22,6 +22,7 @@ use super::people::People;
 use super::probes::Probes;
 use super::queue::Queue;
 use super::recovery::Recovery;
+use super::states::States;
 use crate::bug::{Bug, WorldBug};
 use crate::checkers::{Agreement, Broken, Commands, Leases};
 use crate::entropy::Entropy;
@@ -88,6 +89,7 @@ pub(crate) struct World<'p> {
 
     pub(super) trace: Trace<Note>,
     pub(super) marks: MarkSet,
+    pub(super) states: States,
     pub(super) waits: Waits,
     pub(super) counters: Counters,
     pub(super) broken: Option<(Broken, u64, u64)>,
@@ -147,6 +149,7 @@ impl<'p> World<'p> {
             events_at_sweep: 0,
             trace: Trace::new(options.trace == TraceMode::Lines),
             marks: MarkSet::default(),
+            states: States::new(knobs.members.len()),
             waits: Waits::default(),
             counters: Counters::default(),
             broken: None,
@@ -238,6 +241,7 @@ impl<'p> World<'p> {
             last_events: self.trace.last_lines(),
             lines: self.trace.take_lines(),
             marks: self.marks,
+            reached: self.states.reached,
             waits: self.waits,
             counters: self.counters,
         }

@@ -10,6 +10,7 @@ use super::note::Note;
 use super::scene::{MS, World};
 use crate::bug::WorldBug;
 use crate::checkers::{Seen, Side, no_split, split_explained};
+use crate::coverage::State;
 use crate::entropy::{Purpose, below};
 use crate::knobs::PolicyKnob;
 use crate::marks::Mark;
@@ -327,6 +328,7 @@ impl World<'_> {
             return;
         }
         self.mark(Mark::EvictionTakesTime);
+        self.states.enter(self.now, member, State::Evicting);
         if self.bug == Some(WorldBug::EvictionConfirmedEarly) {
             self.push(self.now + 1_000, Happening::EvictedIsSaid { eviction, number });
         }
@@ -407,6 +409,7 @@ impl World<'_> {
             ..
         } = eviction;
         let member = self.runs[run as usize].member;
+        self.states.leave(member, State::Evicting.bit());
         self.note(Note::EvictedSaid {
             member,
             person,
@@ -424,6 +427,7 @@ impl World<'_> {
             return;
         }
         self.note(Note::CloseAllWanted { member, term });
+        self.states.enter(self.now, member, State::ClosingAll);
         self.runs[run as usize].closing = Some(Closing {
             term,
             demanded_ns: self.now,
@@ -471,6 +475,7 @@ impl World<'_> {
         let closing = &mut self.runs[run as usize].closing;
         if closing.is_some_and(|closing| closing.term == term) {
             *closing = None;
+            self.states.leave(member, State::ClosingAll.bit());
             self.note(Note::AllClosedSaid { member, term });
             self.give(run, Input::AllClosed { term }, None);
         }

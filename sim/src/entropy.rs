@@ -36,6 +36,7 @@ pub(crate) enum Purpose {
     HealthKnobs,
     Probe,
     Drain,
+    Search,
 }
 
 /// The source of all randomness of one run.

@@ -32,6 +32,30 @@ pub struct Links {
     pub only: Vec<MessageKind>,
 }
 
+/// The kinds of faults, as they stand in plans.
+pub const KINDS: [&str; 20] = [
+    "partition",
+    "cut",
+    "flap",
+    "loss",
+    "duplicate",
+    "delay",
+    "hold",
+    "crash",
+    "power-cut",
+    "wipe",
+    "pause",
+    "drift",
+    "wall-jump",
+    "slow-evict",
+    "slow-disk",
+    "broken-disk",
+    "backend-down",
+    "backend-flap",
+    "cable",
+    "second-process",
+];
+
 /// A kind of fault, with what it strikes. Members are named by their place in [`crate::Knobs::members`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

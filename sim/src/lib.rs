@@ -8,8 +8,9 @@
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
 //! | [`explain()`] | the shortest story of a run that broke something |
 //! | [`look()`], [`state`] | every member at one moment, whole |
-//! | [`marks`], [`waits`] | what was reached, and how long users waited |
 //! | [`healing`], [`outages`], [`single`] | how fast rings recovered, how long users were without service, and plans with one fault each for that |
+//! | [`marks`], [`coverage`], [`waits`] | what was reached, and how long users waited |
+//! | [`learn`] | which plan to try next, after what the ones before it reached |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
@@ -17,11 +18,13 @@
 mod arrivals;
 pub mod bug;
 mod checkers;
+pub mod coverage;
 mod entropy;
 mod explain;
 pub mod fault;
 pub mod healing;
 pub mod knobs;
+pub mod learn;
 pub mod marks;
 pub mod outages;
 pub mod outcome;

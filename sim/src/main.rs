@@ -9,9 +9,9 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     BisectArguments, DeterminismArguments, DiffArguments, EXIT_CODES, Ending, ExplainArguments,
-    MinimizeArguments, MutantsArguments, PlansArguments, RecoveryArguments, ReplayArguments, RunArguments,
-    UsageError, WaitsArguments, bisect, check_determinism, diff, minimize, mutants, plans, recovery,
-    replay, run, waits,
+    MinimizeArguments, MutantsArguments, NightlyArguments, PlansArguments, RecoveryArguments,
+    ReplayArguments, RunArguments, UsageError, WaitsArguments, bisect, check_determinism, diff, minimize,
+    mutants, nightly, plans, recovery, replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -33,6 +33,9 @@ Examples:
   sim bisect 4711 --good v0.1                 the commit that broke it
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
+  sim run --learn --budget 8h --corpus night  change what reached something new, for a night
+  sim run --resume night                      go on with it
+  sim nightly --night 20261127 --budget 6h    all that is worth a night, with one summary
   sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
@@ -69,6 +72,8 @@ enum Command {
     Recovery(RecoveryArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
+    /// Everything worth a night: new seeds, a search that learns, plans, mutants, determinism; one summary.
+    Nightly(NightlyArguments),
 }
 
 fn main() -> ExitCode {
@@ -95,6 +100,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
         Command::Recovery(arguments) => recovery(&arguments),
         Command::Waits(arguments) => waits(&arguments),
+        Command::Nightly(arguments) => nightly(&arguments),
     }
 }
 

@@ -150,6 +150,11 @@ impl MarkSet {
         self.counts[mark as usize] += 1;
     }
 
+    /// Counts many hits.
+    pub fn hit_often(&mut self, mark: Mark, times: u64) {
+        self.counts[mark as usize] += times;
+    }
+
     /// How often the mark was hit.
     pub fn count(&self, mark: Mark) -> u64 {
         self.counts[mark as usize]

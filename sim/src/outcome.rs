@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::healing::Healing;
+use crate::coverage::Reached;
 use crate::marks::MarkSet;
 use crate::outages::Outage;
 use crate::waits::Waits;
@@ -24,6 +25,8 @@ pub struct Outcome {
     pub trace_hash: u64,
     /// What was reached, and how often.
     pub marks: MarkSet,
+    /// Which faults struck in which state of the protocol, and when.
+    pub reached: Reached,
     /// How long logins waited, by what was going on.
     pub waits: Waits,
     /// What was counted besides.

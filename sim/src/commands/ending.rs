@@ -50,6 +50,20 @@ impl Ending {
         }
     }
 
+    /// The ending with this number; one that nobody has counts as clean.
+    pub fn of_code(code: u8) -> Ending {
+        let failing = [
+            Ending::Usage,
+            Ending::Crash,
+            Ending::Safety,
+            Ending::Liveness,
+            Ending::Coverage,
+            Ending::Nondeterminism,
+        ];
+        let found = failing.into_iter().find(|ending| ending.code() == code);
+        found.unwrap_or(Ending::Clean)
+    }
+
     /// The one to report when both happened: what failed earlier in the list above.
     #[must_use]
     pub fn and(self, other: Ending) -> Ending {

@@ -1,5 +1,6 @@
 //! One run, whatever happens in it.
 
+use sim::coverage::Reached;
 use sim::marks::MarkSet;
 use sim::outcome::{Class, Counters};
 use sim::waits::Waits;
@@ -85,6 +86,7 @@ fn crashed(words: String) -> Outcome {
         outages: Vec::new(),
         trace_hash: 0,
         marks: MarkSet::default(),
+        reached: Reached::default(),
         waits: Waits::default(),
         counters: Counters::default(),
         last_events: Vec::new(),

@@ -10,20 +10,28 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::fs::File;
 use std::io;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_shutdown};
 
 /// Results that may wait for each thread, so that one slow seed does not let the others run far ahead.
 const WAITING_PER_THREAD: usize = 64;
 
 /// After so long without a result, the seeds at work are named: one of them may never end.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a process is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What a thread without a seed says that it works on.
 const IDLE: u64 = u64::MAX;
@@ -42,6 +50,30 @@ impl Stopwatch {
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// Set by the first signal that wants an end.
+static IS_STOP_WANTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on SIGINT and SIGTERM are heeded by those who ask [`is_stop_wanted`]; the second one ends the program.
+pub fn heed_signals() {
+    let wanted = IS_STOP_WANTED.get_or_init(Arc::default);
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the second signal finds the flag set.
+        let code = 128 + signal;
+        let heeded = register_conditional_shutdown(signal, code, Arc::clone(wanted))
+            .and_then(|_| register(signal, Arc::clone(wanted)));
+        if let Err(error) = heeded {
+            eprintln!("signals end the program at once: {error}");
+        }
+    }
+}
+
+/// Whether somebody wants the work to stop.
+pub fn is_stop_wanted() -> bool {
+    IS_STOP_WANTED
+        .get()
+        .is_some_and(|wanted| wanted.load(Ordering::Relaxed))
 }
 
 /// How many threads run at once when nobody says: one per core.
@@ -138,6 +170,33 @@ pub fn on_another_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 pub fn in_a_child(arguments: &[String]) -> io::Result<String> {
     let output = Command::new(std::env::current_exe()?).args(arguments).output()?;
     String::from_utf8(output.stdout).map_err(io::Error::other)
+}
+
+/// Runs this program, or another one, with these arguments, its standard output in a file; answers its exit code, none
+/// when a signal ended it. When a stop is wanted, it has a while to end by itself, having heard the same signal.
+///
+/// # Errors
+///
+/// When it can't be started, or the file can't be written.
+pub fn part(program: Option<&str>, arguments: &[String], output: &Path) -> io::Result<Option<i32>> {
+    let mut command = match program {
+        Some(program) => Command::new(program),
+        None => Command::new(std::env::current_exe()?),
+    };
+    let mut child = command.args(arguments).stdout(File::create(output)?).spawn()?;
+    let mut left = PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.code());
+        }
+        thread::sleep(LOOK_EVERY);
+        if is_stop_wanted() {
+            left = left.saturating_sub(LOOK_EVERY);
+            if left.is_zero() {
+                child.kill()?;
+            }
+        }
+    }
 }
 
 /// What `tests/turmoil` prints when it runs this plan; it is built first when it has to be.

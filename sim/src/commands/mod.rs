@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `explain` | one command each |
+//! | `sweep` (`sim run`), `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly` | one command each |
 //! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `diff`, `bisect` | two runs compared; the commit that broke a plan |
@@ -24,14 +24,15 @@ mod healing;
 mod host;
 mod minimize;
 mod mutants;
+mod nightly;
 mod plans;
 mod progress;
 mod recovery;
 mod replay;
-mod run;
 mod say;
 mod seeds;
 mod subject;
+mod sweep;
 mod table;
 mod totals;
 mod usage;
@@ -45,9 +46,10 @@ pub use explain::{ExplainArguments, explain};
 pub use host::Stopwatch;
 pub use minimize::{MinimizeArguments, minimize};
 pub use mutants::{MutantsArguments, mutants};
+pub use nightly::{NightlyArguments, nightly};
 pub use plans::{PlansArguments, plans};
 pub use recovery::{RecoveryArguments, recovery};
 pub use replay::{ReplayArguments, replay};
-pub use run::{RunArguments, run};
+pub use sweep::{RunArguments, run};
 pub use usage::UsageError;
 pub use waits::{WaitsArguments, waits};

@@ -84,20 +84,21 @@ impl FromStr for SeedRange {
     }
 }
 
-/// `60s`, `500ms`, `250us`, `10m`, or a bare number of seconds; `3.214159` as traces have it.
+/// `60s`, `500ms`, `250us`, `10m`, `8h`, or a bare number of seconds; `3.214159` as traces have it.
 ///
 /// # Errors
 ///
 /// A sentence for the user when the text is none of these.
 pub fn parse_span(text: &str) -> Result<std::time::Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let no_span = || format!("`{text}` is no span, write 60s, 1.5s, 500ms or 10m");
+    let no_span = || format!("`{text}` is no span, write 60s, 1.5s, 500ms, 10m or 8h");
     let ns_each: u64 = match &text[digits.len()..] {
         "" | "s" => 1_000_000_000,
         "ms" => 1_000_000,
         "us" => 1_000,
         "m" => 60_000_000_000,
-        unit => return Err(format!("`{unit}` is no unit of time, write s, ms, us or m")),
+        "h" => 3_600_000_000_000,
+        unit => return Err(format!("`{unit}` is no unit of time, write us, ms, s, m or h")),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let whole: u64 = whole.parse().map_err(|_| no_span())?;
@@ -159,6 +160,7 @@ mod tests {
         assert_eq!(parse_span("1.5ms"), Ok(Duration::from_micros(1_500)));
         assert!(parse_span("s").is_err());
         assert!(parse_span("1.5.2").is_err());
-        assert!(parse_span("3h").is_err());
+        assert_eq!(parse_span("8h"), Ok(Duration::from_secs(28_800)));
+        assert!(parse_span("3d").is_err());
     }
 }

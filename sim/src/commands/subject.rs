@@ -37,16 +37,21 @@ impl Subject {
         }
     }
 
+    /// The word that means it on a command line.
+    pub fn word(&self) -> String {
+        match self {
+            Subject::Seed(seed) => seed.to_string(),
+            Subject::File(path) => path.display().to_string(),
+        }
+    }
+
     /// The exact command that runs it again.
     pub fn replay_command(&self, bug: Option<Bug>) -> String {
         self.command("replay", bug)
     }
 
     fn command(&self, name: &str, bug: Option<Bug>) -> String {
-        let word = match self {
-            Subject::Seed(seed) => seed.to_string(),
-            Subject::File(path) => path.display().to_string(),
-        };
+        let word = self.word();
         let bug = bug.map_or(String::new(), |bug| format!(" --bug {bug}"));
         format!("cargo run --release -p sim -- {name} {word}{bug}")
     }

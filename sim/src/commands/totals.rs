@@ -1,5 +1,7 @@
 //! Sums over many runs, and how they are told.
 
+mod saved;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use sim::marks::MarkSet;
 use sim::outcome::Counters;
 use sim::waits::Waits;
 use sim::{Outcome, Verdict};
+
+pub use saved::SavedTotals;
 
 use super::table::{Side, Table, grouped};
 

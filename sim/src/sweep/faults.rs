@@ -70,7 +70,7 @@ fn background(script: &mut Script<'_>) -> FaultKind {
     }
 }
 
-fn kind(stream: &mut Stream, name: &str, knobs: &Knobs) -> FaultKind {
+pub(super) fn kind(stream: &mut Stream, name: &str, knobs: &Knobs) -> FaultKind {
     let member = stream.index(knobs.members.len());
     let backend = stream.index(knobs.backends.len());
     let up_to_ms = stream.range(1, knobs.lease_ms);
@@ -137,7 +137,7 @@ fn kind(stream: &mut Stream, name: &str, knobs: &Knobs) -> FaultKind {
 }
 
 /// Some of the members, at least one and not all where that is possible.
-fn side(stream: &mut Stream, members: usize) -> Vec<usize> {
+pub(super) fn side(stream: &mut Stream, members: usize) -> Vec<usize> {
     let size = stream.range(1, (members as u64 - 1).max(1)) as usize;
     let mut all: Vec<usize> = (0..members).collect();
     let mut side = Vec::new();

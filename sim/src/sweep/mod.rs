@@ -7,8 +7,10 @@ mod health;
 mod knobs;
 mod moments;
 mod patterns;
+mod pieces;
 mod script;
 mod seed;
 mod work;
 
+pub(crate) use pieces::{Pieces, set_member};
 pub(crate) use seed::plan;

@@ -52,7 +52,7 @@ pub(super) fn draw(stream: &mut Stream, knobs: &Knobs, moments: &Moments, work: 
     work.sort_by_key(|work| work.at_ms);
 }
 
-fn director(stream: &mut Stream, knobs: &Knobs) -> usize {
+pub(super) fn director(stream: &mut Stream, knobs: &Knobs) -> usize {
     let directors: Vec<usize> = (0..knobs.members.len())
         .filter(|index| knobs.members[*index].serves && knobs.members[*index].is_configured)
         .collect();
@@ -97,7 +97,7 @@ fn membership(stream: &mut Stream, knobs: &Knobs) -> Order {
     }
 }
 
-fn orders(stream: &mut Stream, knobs: &Knobs) -> Vec<Order> {
+pub(super) fn orders(stream: &mut Stream, knobs: &Knobs) -> Vec<Order> {
     let count = *stream.pick(&[1, 1, 1, 2, 3]);
     (0..count).map(|_| order(stream, knobs)).collect()
 }

@@ -15,6 +15,7 @@ use super::scene::{MS, Timer, World};
 use super::storage::CrashedWrite;
 use crate::bug::WorldBug;
 use crate::checkers::Leases;
+use crate::coverage::State;
 use crate::entropy::{Purpose, below};
 use crate::marks::Mark;
 
@@ -75,6 +76,11 @@ impl World<'_> {
         self.leases.push(Leases::default());
         self.timers.push(Timer { at_ns: u64::MAX, run });
         self.members[index].current = Some(run);
+        let is_fresh = self.director(run).is_some_and(Director::is_fresh);
+        self.states.started(self.now, member, is_fresh);
+        if self.members[index].old.is_some() {
+            self.states.enter(self.now, member, State::TwoProcesses);
+        }
         self.perform(run, &mut out);
         self.out = out;
         self.look(run, None);
@@ -186,6 +192,10 @@ impl World<'_> {
         }
         self.lose_logins_of(run);
         self.lose_commands_of(run);
+        let is_alone = self.members[index].current.is_none();
+        let mut left = self.doors.of_member(member).iter();
+        let has_sessions = left.any(|slot| self.doors.session(*slot).door == Door::Refreshing);
+        self.states.died(self.now, member, is_alone, has_sessions);
     }
 
     pub(super) fn kill_member(&mut self, member: u8, why: &'static str) {

@@ -5,6 +5,7 @@ use maildirector::agreement::{Body, Envelope};
 
 use super::scene::{MS, World};
 use crate::checkers::{drain_bound_ms, drain_done, drain_in_peace};
+use crate::coverage::State;
 use crate::marks::Mark;
 
 impl World<'_> {
@@ -28,6 +29,8 @@ impl World<'_> {
         };
         let since_ms = self.newest_since_ns / MS;
         let bound_ms = drain_bound_ms(self.longest_lease_ns() / MS);
+        let is_draining = newest.topology.backends().any(|backend| backend.drain.is_some());
+        self.states.set_of_ring(self.now, State::Draining, is_draining);
         for backend in newest.topology.backends() {
             let Some(drain) = backend.drain else { continue };
             let pins = newest.topology.pins();

@@ -27,6 +27,7 @@ impl World<'_> {
         self.is_fault_on[index as usize] = true;
         self.mark(mark_of(&fault.kind));
         let affected = self.affected_by(&fault.kind);
+        self.states.fault_began(self.now, index, &fault.kind, &affected);
         self.causes
             .began(Name::Fault(index), Cause::Fault(fault.kind.name()), affected);
         match &fault.kind {
@@ -98,6 +99,7 @@ impl World<'_> {
             index,
             kind: fault.kind.name(),
         });
+        self.states.fault_ended(index);
         let traces_ns = self.now + 2 * self.knobs().lease_ms * MS;
         self.causes.ended(Name::Fault(index), traces_ns);
         match &fault.kind {

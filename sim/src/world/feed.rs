@@ -9,6 +9,7 @@ use super::note::{Fate, Message, Note};
 use super::scene::{MS, World};
 use crate::bug::WorldBug;
 use crate::checkers::{busy_loop, quiet_login};
+use crate::coverage::State;
 use crate::entropy::{Purpose, below};
 use crate::marks::Mark;
 
@@ -77,11 +78,13 @@ impl World<'_> {
                 Output::CloseAll { term } => self.close_all_wanted(run, term),
                 Output::CloseStray { user } => self.close_stray_wanted(run, user),
                 Output::Send { to, envelope } => {
+                    self.state_by_sending(member, &envelope.body);
                     if usize::from(to.index()) < self.members.len() {
                         self.send(run, to.index() as u8, envelope);
                     }
                 }
                 Output::Flood(envelope) => {
+                    self.state_by_sending(member, &envelope.body);
                     self.drain_is_proposed(run, &envelope);
                     self.flood(run, envelope);
                 }
@@ -189,6 +192,7 @@ impl World<'_> {
         {
             self.leases[run as usize].granted(nonce, envelope.from);
         }
+        self.state_by_hearing(to, &envelope.body);
         self.give(run, Input::Message(envelope), None);
     }
 
@@ -201,6 +205,7 @@ impl World<'_> {
         self.counters.saves += 1;
         let member = self.runs[run as usize].member;
         self.note(Note::SaveWanted { member, number });
+        self.states.enter(self.now, member, State::Saving);
         if self.members[usize::from(member)].disk_broken > 0 {
             let answer = DiskAnswer::Failed;
             self.push(self.now + MS, Happening::DiskAnswers { run, number, answer });
@@ -265,6 +270,7 @@ impl World<'_> {
         if self.is_put_off(member, Happening::DiskAnswers { run, number, answer }) {
             return;
         }
+        self.states.leave(member, State::Saving.bit());
         let is_replaced = answer == DiskAnswer::Replaced;
         if answer == DiskAnswer::Saved {
             self.note(Note::Saved { member, number });

@@ -30,6 +30,7 @@ mod recovery;
 mod said;
 mod scene;
 mod sessions;
+mod states;
 mod storage;
 mod testimony;
 mod watch;

@@ -14,6 +14,7 @@ use crate::checkers::{
     self, brake_holds, dead_backend_bound_ns, failed_is_left, health_agreed, human_down_stays, newly_failed,
     no_flapping,
 };
+use crate::coverage::State;
 use crate::entropy::{Purpose, below};
 use crate::fault::FaultKind;
 use crate::marks::Mark;
@@ -151,6 +152,7 @@ impl World<'_> {
         }
         for backend in newly_failed(before, after) {
             self.mark(Mark::BackendFailed);
+            self.states.set_of_ring(self.now, State::BackendFailed, true);
             let Some(number) = self.backend_number(backend.ip) else {
                 continue;
             };
@@ -177,6 +179,7 @@ impl World<'_> {
         };
         for backend in after.backends().filter(is_back) {
             self.mark(Mark::BackendRecovered);
+            self.states.set_of_ring(self.now, State::BackendFailed, false);
             let Some(number) = self.backend_number(backend.ip) else {
                 continue;
             };

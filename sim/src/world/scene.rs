@@ -23,6 +23,7 @@ use super::people::People;
 use super::probes::Probes;
 use super::queue::Queue;
 use super::recovery::Recovery;
+use super::states::States;
 use crate::bug::{Bug, WorldBug};
 use crate::checkers::{Agreement, Broken, Commands, Leases};
 use crate::entropy::Entropy;
@@ -93,6 +94,7 @@ pub(crate) struct World<'p> {
     /// Everything with its causes, when somebody wants the run explained.
     pub(super) recorder: Option<Box<Recorder>>,
     pub(super) marks: MarkSet,
+    pub(super) states: States,
     pub(super) waits: Waits,
     pub(super) counters: Counters,
     pub(super) broken: Option<(Broken, u64, u64)>,
@@ -154,6 +156,7 @@ impl<'p> World<'p> {
             trace: Trace::new(options.trace == TraceMode::Lines),
             recorder: None,
             marks: MarkSet::default(),
+            states: States::new(knobs.members.len()),
             waits: Waits::default(),
             counters: Counters::default(),
             broken: None,
@@ -249,6 +252,7 @@ impl<'p> World<'p> {
             last_events: self.trace.last_lines(),
             lines: self.trace.take_lines(),
             marks: self.marks,
+            reached: self.states.reached,
             waits: self.waits,
             counters: self.counters,
         }

@@ -10,6 +10,7 @@ use super::note::Note;
 use super::scene::{MS, World};
 use crate::bug::WorldBug;
 use crate::checkers::{Seen, Side, no_split, split_explained};
+use crate::coverage::State;
 use crate::entropy::{Purpose, below};
 use crate::knobs::PolicyKnob;
 use crate::marks::Mark;
@@ -330,6 +331,7 @@ impl World<'_> {
             return;
         }
         self.mark(Mark::EvictionTakesTime);
+        self.states.enter(self.now, member, State::Evicting);
         if self.bug == Some(WorldBug::EvictionConfirmedEarly) {
             self.push(self.now + 1_000, Happening::EvictedIsSaid { eviction, number });
         }
@@ -410,6 +412,7 @@ impl World<'_> {
             ..
         } = eviction;
         let member = self.runs[run as usize].member;
+        self.states.leave(member, State::Evicting.bit());
         self.note(Note::EvictedSaid {
             member,
             person,
@@ -427,6 +430,7 @@ impl World<'_> {
             return;
         }
         self.note(Note::CloseAllWanted { member, term });
+        self.states.enter(self.now, member, State::ClosingAll);
         self.runs[run as usize].closing = Some(Closing {
             term,
             demanded_ns: self.now,
@@ -474,6 +478,7 @@ impl World<'_> {
         let closing = &mut self.runs[run as usize].closing;
         if closing.is_some_and(|closing| closing.term == term) {
             *closing = None;
+            self.states.leave(member, State::ClosingAll.bit());
             self.note(Note::AllClosedSaid { member, term });
             self.give(run, Input::AllClosed { term }, None);
         }

@@ -15,6 +15,7 @@ use crate::checkers::{
     Broken, Usage, answers_only_grow, at_two_epochs, frozen_where_moved, hold_where_placed, login_wait,
     spread_by_weight, within_limits,
 };
+use crate::coverage::State;
 use crate::entropy::Purpose;
 use crate::knobs::PolicyKnob;
 use crate::marks::Mark;
@@ -82,6 +83,8 @@ impl World<'_> {
             return;
         };
         let committed = director.committed().clone();
+        self.states
+            .installed(self.now, member, committed.epoch(), self.newest);
         if committed.epoch() > self.newest {
             self.newest = committed.epoch();
             self.newest_since_ns = self.now;
@@ -92,6 +95,9 @@ impl World<'_> {
         {
             let result = answers_only_grow(before, &committed);
             let before = std::sync::Arc::clone(&before.topology);
+            if !before.members().eq(committed.topology.members()) {
+                self.states.pass(self.now, member, State::MembersChange);
+            }
             self.check(result);
             self.health_is_right(&before, &committed.topology);
         }
@@ -149,6 +155,8 @@ impl World<'_> {
                 result = frozen_where_moved(id(older), older.topology(), newer.topology(), users, is_frozen);
             }
             self.mark(Mark::TwoEpochsServe);
+            let member = self.runs[run as usize].member;
+            self.states.pass(self.now, member, State::TwoEpochs);
             self.check(result);
         }
     }
@@ -381,6 +389,7 @@ impl World<'_> {
             return;
         };
         self.mark(mark);
+        self.state_by_word(member, mark);
         self.note(Note::Said {
             member,
             event: name,

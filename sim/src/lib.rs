@@ -6,16 +6,21 @@
 //! | [`generated_logins`] | the users who come by themselves, as work |
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
+//! | [`both`], [`converged`] | plans that two worlds can run to the end, and what a ring has come to then |
+//! | [`hosts`] | asking for a run of the whole daemon on simulated hosts |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
 
 mod arrivals;
+pub mod both;
 pub mod bug;
 mod checkers;
+pub mod converged;
 mod entropy;
 pub mod fault;
+pub mod hosts;
 pub mod knobs;
 pub mod marks;
 pub mod outcome;

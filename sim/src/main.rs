@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments, PlansArguments,
-    ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism, minimize, mutants, plans,
-    replay, run, waits,
+    CrossCheckArguments, DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments,
+    PlansArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism,
+    cross_check, minimize, mutants, plans, replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,10 @@ Examples:
   sim plans sim/plans                         the committed regressions
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
-  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
+  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on
+  sim run --seeds 0..1000 --layer turmoil     the same plans with the whole daemon on simulated hosts
+  sim replay 17 --layer turmoil --trace -     one of them again
+  sim cross-check --seeds 0..100              does a plan end equally in both worlds?";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
 #[derive(Parser)]
@@ -51,6 +54,8 @@ enum Command {
     Plans(PlansArguments),
     /// Try every order of events in small rings.
     Explore(explore::ExploreArguments),
+    /// Run plans in both worlds, each order until it is answered, and compare what the rings come to.
+    CrossCheck(CrossCheckArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
 }
@@ -74,6 +79,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Mutants(arguments) => mutants(&arguments),
         Command::Plans(arguments) => plans(&arguments),
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
+        Command::CrossCheck(arguments) => cross_check(&arguments),
         Command::Waits(arguments) => waits(&arguments),
     }
 }

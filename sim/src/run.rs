@@ -36,6 +36,12 @@ pub enum TraceMode {
 /// The plan did not pass [`Plan::check`].
 pub fn run(plan: &Plan, options: &Options) -> Outcome {
     let mut world = World::new(plan, options);
+    caught(&mut world);
+    world.outcome()
+}
+
+/// Plays a world; a panic of the machine is a broken invariant.
+pub(crate) fn caught(world: &mut World<'_>) {
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
     if let Err(panic) = played {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -44,5 +50,4 @@ pub fn run(plan: &Plan, options: &Options) -> Outcome {
             .unwrap_or("no words");
         world.break_off(Broken::new(Invariant::NoPanic, text));
     }
-    world.outcome()
 }

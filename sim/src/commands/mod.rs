@@ -2,24 +2,28 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
+//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `cross_check` | one command each |
 //! | `execute`, `caught` | one run, with panics caught |
+//! | `layer`, `run_on_hosts` | the whole daemon on simulated hosts, in a process beside this one |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
 //! | `seeds`, `subject`, `usage`, `ending` | arguments, errors and exit codes |
 
 mod caught;
+mod cross_check;
 mod determinism;
 mod ending;
 mod execute;
 mod failure;
 mod host;
+mod layer;
 mod minimize;
 mod mutants;
 mod plans;
 mod progress;
 mod replay;
 mod run;
+mod run_on_hosts;
 mod say;
 mod seeds;
 mod subject;
@@ -28,6 +32,7 @@ mod totals;
 mod usage;
 mod waits;
 
+pub use cross_check::{CrossCheckArguments, cross_check};
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use ending::{EXIT_CODES, Ending};
 pub use host::Stopwatch;

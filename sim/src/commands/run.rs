@@ -11,7 +11,9 @@ use super::ending::Ending;
 use super::execute::{ending_of, execute};
 use super::failure::Failure;
 use super::host;
+use super::layer::{Layer, Plans};
 use super::progress::Progress;
+use super::run_on_hosts::{Sweep, run_on_hosts};
 use super::say::say;
 use super::seeds::{SeedRange, parse_span};
 use super::subject::{Subject, bug_named};
@@ -37,8 +39,8 @@ pub struct RunArguments {
     /// Stop at the first seed that fails.
     #[arg(long)]
     until_fail: bool,
-    /// Fail when a mark of the catalogue was never hit.
-    #[arg(long)]
+    /// Fail when a mark of the catalogue was never hit; the turmoil layer has no marks.
+    #[arg(long, conflicts_with = "layer")]
     require_marks: bool,
     /// Break something on purpose.
     #[arg(long, value_name = "NAME")]
@@ -46,6 +48,12 @@ pub struct RunArguments {
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
+    /// Where to run them.
+    #[arg(long, value_enum, default_value_t = Layer::Des)]
+    layer: Layer,
+    /// In the turmoil layer: whose plans the seeds stand for.
+    #[arg(long, value_enum, default_value_t = Plans::Des)]
+    plans: Plans,
 }
 
 /// Runs the seeds and tells what they came to.
@@ -58,6 +66,18 @@ pub fn run(arguments: &RunArguments) -> Result<Ending, UsageError> {
     if !seeds.is_bounded() && arguments.budget.is_none() && !arguments.until_fail {
         return Err(UsageError::Endless(seeds));
     }
+    let jobs = arguments.jobs.unwrap_or_else(host::cores);
+    if arguments.layer == Layer::Turmoil {
+        return run_on_hosts(&Sweep {
+            seeds,
+            jobs,
+            budget: arguments.budget,
+            until_fail: arguments.until_fail,
+            bug,
+            plans: arguments.plans,
+            json: arguments.json,
+        });
+    }
     let options = Options {
         bug,
         ..Options::default()
@@ -68,7 +88,7 @@ pub fn run(arguments: &RunArguments) -> Result<Ending, UsageError> {
     let mut progress = Progress::new("seeds", seeds.is_bounded().then(|| seeds.end - seeds.first));
     host::in_order(
         seeds.range(),
-        arguments.jobs.unwrap_or_else(host::cores),
+        jobs,
         arguments.budget,
         |seed| execute(&Plan::from_seed(seed), &options),
         |seed, outcome| {

@@ -61,7 +61,9 @@ impl fmt::Display for UsageError {
                 write!(f, "{subject} breaks nothing, so nothing can be cut down")
             }
             UsageError::NotInThisLayer(what) => write!(f, "not possible in this layer: {what}"),
-            UsageError::Child(what) => write!(f, "the check in another process did not work: {what}"),
+            UsageError::Child(what) => {
+                write!(f, "what was to be done in another process did not work: {what}")
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod feed;
 mod flushes;
 mod happen;
 mod happening;
+mod insistent;
 mod logins;
 mod member;
 mod network;
@@ -28,4 +29,5 @@ mod sessions;
 mod storage;
 mod watch;
 
+pub(crate) use people::{SECOND_TAG, backend_number};
 pub(crate) use scene::World;

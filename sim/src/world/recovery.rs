@@ -240,7 +240,10 @@ impl World<'_> {
                 let core = self.core();
                 let patience_ns = passed_ns.saturating_sub(self.knobs().health_ms * MS);
                 self.check(recovered_in_time(&core, patience_ns, SETTLE_LEASES, lease));
-                if core.is_well() {
+                if core.is_well() && self.has_orders_left() {
+                    self.recovery.stage_began_ns = self.now;
+                    self.check(self.orders_left_in_time());
+                } else if core.is_well() {
                     self.recovery.settled_ns = Some(passed_ns);
                     self.enter(Stage::Probing, "the ring serves");
                     self.probe();
@@ -252,6 +255,10 @@ impl World<'_> {
                 self.check(recovered_in_time(&core, passed_ns, PROBE_LEASES, lease));
                 if core.is_well() {
                     self.mark(Mark::Recovered);
+                    if self.insistent.is_some() {
+                        self.note_end();
+                        return self.finish();
+                    }
                     return self.everybody_leaves();
                 }
             }

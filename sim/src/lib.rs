@@ -11,18 +11,23 @@
 //! | [`healing`], [`outages`], [`single`] | how fast rings recovered, how long users were without service, and plans with one fault each for that |
 //! | [`marks`], [`coverage`], [`waits`] | what was reached, and how long users waited |
 //! | [`learn`] | which plan to try next, after what the ones before it reached |
+//! | [`both`], [`converged`] | plans that two worlds can run to the end, and what a ring has come to then |
+//! | [`hosts`] | asking for a run of the whole daemon on simulated hosts |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
 
 mod arrivals;
+pub mod both;
 pub mod bug;
 mod checkers;
 pub mod coverage;
+pub mod converged;
 mod entropy;
 mod explain;
 pub mod fault;
 pub mod healing;
+pub mod hosts;
 pub mod knobs;
 pub mod learn;
 pub mod marks;

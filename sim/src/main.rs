@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    BisectArguments, DeterminismArguments, DiffArguments, EXIT_CODES, Ending, ExplainArguments,
-    MinimizeArguments, MutantsArguments, NightlyArguments, PlansArguments, RecoveryArguments,
-    ReplayArguments, RunArguments, UsageError, WaitsArguments, bisect, check_determinism, diff, minimize,
-    mutants, nightly, plans, recovery, replay, run, waits,
+    BisectArguments, CrossCheckArguments, DeterminismArguments, DiffArguments, EXIT_CODES, Ending,
+    ExplainArguments, MinimizeArguments, MutantsArguments, NightlyArguments, PlansArguments,
+    RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, bisect,
+    check_determinism, cross_check, diff, minimize, mutants, nightly, plans, recovery, replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -36,7 +36,10 @@ Examples:
   sim run --learn --budget 8h --corpus night  change what reached something new, for a night
   sim run --resume night                      go on with it
   sim nightly --night 20261127 --budget 6h    all that is worth a night, with one summary
-  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
+  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on
+  sim run --seeds 0..1000 --layer turmoil     the same plans with the whole daemon on simulated hosts
+  sim replay 17 --layer turmoil --trace -     one of them again
+  sim cross-check --seeds 0..100              does a plan end equally in both worlds?";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
 #[derive(Parser)]
@@ -70,6 +73,8 @@ enum Command {
     Explore(explore::ExploreArguments),
     /// Show how soon users and rings are well again after a fault.
     Recovery(RecoveryArguments),
+    /// Run plans in both worlds, each order until it is answered, and compare what the rings come to.
+    CrossCheck(CrossCheckArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
     /// Everything worth a night: new seeds, a search that learns, plans, mutants, determinism; one summary.
@@ -99,6 +104,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Plans(arguments) => plans(&arguments),
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
         Command::Recovery(arguments) => recovery(&arguments),
+        Command::CrossCheck(arguments) => cross_check(&arguments),
         Command::Waits(arguments) => waits(&arguments),
         Command::Nightly(arguments) => nightly(&arguments),
     }

@@ -56,7 +56,7 @@ pub fn look(plan: &Plan, options: &Options) -> (Outcome, Vec<MemberState>) {
 
 fn played<'p>(plan: &'p Plan, options: &Options) -> World<'p> {
     let mut world = World::new(plan, options);
-    play(&mut world);
+    caught(&mut world);
     world
 }
 
@@ -64,7 +64,7 @@ fn played<'p>(plan: &'p Plan, options: &Options) -> World<'p> {
 pub(crate) fn record(plan: &Plan, options: &Options) -> (Outcome, Recorder, Testimony) {
     let mut world = World::new(plan, options);
     world.record();
-    play(&mut world);
+    caught(&mut world);
     let recorder = world.take_recorder();
     let subject = Subject::of(world.broken_words());
     // A machine that has panicked may be in a state that nobody should ask about.
@@ -73,7 +73,8 @@ pub(crate) fn record(plan: &Plan, options: &Options) -> (Outcome, Recorder, Test
     (world.outcome(), recorder, testimony)
 }
 
-fn play(world: &mut World<'_>) {
+/// Plays a world; a panic of the machine is a broken invariant.
+pub(crate) fn caught(world: &mut World<'_>) {
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
     if let Err(panic) = played {
         let text = panic.downcast_ref::<String>().map(String::as_str);

@@ -7,18 +7,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use maildirector::agreement::Rules;
-use maildirector::daemon::{self, Ended, LeaseNote};
-use maildirector::director::{Director, Standing};
+use maildirector::daemon::{self, CoreDesk, Ended, LeaseNote};
+use maildirector::director::{CommandError, Director, Standing};
 use maildirector::dovecot::Desk;
 use maildirector::world::{Instant, Task, World, select, sleep};
+use sim::converged::Converged;
 use sim::{Bug, Knobs, WorldBug};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::doveadm::{Request, id};
 use crate::settings::{kick_delay, kick_ms_max, settings};
-use crate::stubs::{Ipc, LoginProcess, Wanted, command, serve_auth, watch};
+use crate::stubs::{Ipc, LoginProcess, Wanted, command, is_final, serve_auth, watch};
 use crate::trace::Trace;
 use crate::truth::{Report, Truth};
-use crate::world::{Machine, Process};
+use crate::world::{Machine, Process, true_time};
 
 const LOGIN_PROCESSES: usize = 2;
 const RESTART_AFTER: Duration = Duration::from_millis(300);
@@ -32,7 +34,9 @@ pub enum Order {
     Stop,
     GoOn,
     Login(Wanted),
-    Admin(Vec<String>),
+    Admin(Request),
+    /// As `Admin`, and tell whether that was answered for good.
+    Insist(Request),
 }
 
 /// A machine of the ring, on or off.
@@ -66,6 +70,8 @@ struct Up {
     logins: Vec<UnboundedSender<Wanted>>,
     next_login: usize,
     run: Option<Run>,
+    /// Where the director takes changes that have no line.
+    desk: Arc<Mutex<Option<CoreDesk>>>,
     is_running: Arc<Mutex<i32>>,
     ended: UnboundedSender<i32>,
 }
@@ -128,6 +134,8 @@ impl Drop for PowerEnds {
         let mut facts = station.truth.facts();
         facts.reports.remove(&station.member);
         facts.admins.remove(&station.member);
+        // Whoever waits for an answer of this machine sees his connection end.
+        facts.insisted.insert(station.member, false);
         for login in facts
             .logins
             .iter_mut()
@@ -203,6 +211,7 @@ impl Up {
             logins,
             next_login: 0,
             run: None,
+            desk: Arc::default(),
             is_running: Arc::default(),
             ended,
         }
@@ -222,28 +231,60 @@ impl Up {
                 // Login processes end only with the machine.
                 let _ = self.logins[self.next_login % LOGIN_PROCESSES].send(wanted);
             }
-            Order::Admin(commands) => self.admin(commands),
+            Order::Admin(request) => self.admin(request),
+            Order::Insist(request) => self.insist(request),
         }
     }
 
-    fn admin(&self, commands: Vec<String>) {
-        let world = self.machine.world(&self.system);
-        let (truth, trace) = (self.station.truth.clone(), self.station.trace.clone());
-        let (member, label) = (self.station.member, self.station.label("admin"));
+    fn admin(&self, request: Request) {
+        let (truth, member) = (self.station.truth.clone(), self.station.member);
         *truth.facts().admins.entry(member).or_default() += 1;
+        let asked = self.ask(request);
         let commanding = async move {
-            let answers = command(world, &commands).await;
+            asked.await;
             if let Some(waiting) = truth.facts().admins.get_mut(&member) {
                 *waiting -= 1;
             }
-            trace.note(&label, format!("{commands:?}: {answers:?}"));
         };
         self.system.spawn(commanding).detach();
+    }
+
+    fn insist(&self, request: Request) {
+        let (truth, member) = (self.station.truth.clone(), self.station.member);
+        let asked = self.ask(request);
+        let commanding = async move {
+            let is_final = asked.await;
+            truth.facts().insisted.insert(member, is_final);
+        };
+        self.system.spawn(commanding).detach();
+    }
+
+    /// Asks the director, and tells whether it has said for good what came of it.
+    fn ask(&self, request: Request) -> impl Future<Output = bool> + use<> {
+        let world = self.machine.world(&self.system);
+        let (trace, label) = (self.station.trace.clone(), self.station.label("admin"));
+        let desk = self.desk.lock().expect("no panic while it is held").clone();
+        async move {
+            match request {
+                Request::Typed(lines) => {
+                    let answers = command(world, &lines).await;
+                    trace.note(&label, format!("{lines:?}: {answers:?}"));
+                    is_final(&answers)
+                }
+                Request::Changes(changes) => {
+                    let Some(desk) = desk else { return false };
+                    let result = desk.command(changes.clone()).await;
+                    trace.note(&label, format!("{changes:?}: {result:?}"));
+                    matches!(result, Ok(_) | Err(CommandError::Refused(_)))
+                }
+            }
+        }
     }
 
     fn kill_director(&mut self) {
         if let Some(run) = self.run.take() {
             run.process.kill();
+            *self.desk.lock().expect("no panic while it is held") = None;
             *self.is_running.lock().expect("no panic while it is held") = 0;
             self.station.truth.facts().reports.remove(&self.station.member);
         }
@@ -292,18 +333,22 @@ impl Up {
         let (truth, trace) = (station.truth.clone(), station.trace.clone());
         let (member, label) = (station.member, station.label("director"));
         let clock = self.machine.clock.clone();
+        let (users, at_desk) = (station.knobs.users, Arc::clone(&self.desk));
         let main = process.spawn(async move {
             *is_running.lock().expect("no panic while it is held") = number;
             match daemon::start(world.clone(), settings).await {
                 Err(error) => trace.note(&label, format!("cannot start: {error}")),
                 Ok(mut node) => {
                     let desk = node.desk().clone();
-                    let reporting = report(world.clone(), desk, truth.clone(), member);
+                    *at_desk.lock().expect("no panic while it is held") = Some(desk.clone());
+                    let reporting = report(world.clone(), desk, truth.clone(), member, users);
                     let _reports = world.spawn("reports", reporting);
                     let how = node.ended().await;
                     trace.note(&label, format!("ended: {how:?}"));
                     if how != Ended::Stopped {
-                        truth.facts().violations.push(format!("{label} ended: {how:?}"));
+                        let mut facts = truth.facts();
+                        facts.violations.push(format!("{label} ended: {how:?}"));
+                        facts.has_crashed |= how == Ended::Broken;
                     }
                 }
             }
@@ -344,24 +389,35 @@ impl Up {
 }
 
 /// Tells again and again how a director stands.
-async fn report(world: impl World, desk: impl Desk, truth: Truth, member: usize) {
+async fn report(world: impl World, desk: impl Desk, truth: Truth, member: usize, users: u32) {
     loop {
         sleep(world.clock(), REPORT_EVERY).await;
-        let Some(found) = desk.read(look).await else {
+        let Some(found) = desk.read(move |director, now| look(director, now, users)).await else {
             return;
         };
-        truth.facts().reports.insert(member, found);
+        let is_end_wanted = truth.facts().is_end_wanted;
+        if is_end_wanted {
+            // The plan's members are numbered from 0, these from 1.
+            let end = desk.read(move |director, _| Converged::of(director.topology(), users, 1));
+            if let Some(end) = end.await {
+                truth.facts().ends.insert(member, end);
+            }
+        }
+        truth.reported(member, found, true_time());
     }
 }
 
-fn look(director: &Director, now: Instant) -> Report {
+fn look(director: &Director, now: Instant, users: u32) -> Report {
     let ring = director.ring_status(now);
     let mut committed = DefaultHasher::new();
     director.committed().hash(&mut committed);
     Report {
         is_serving: ring.standing == Standing::Leased,
+        is_fresh: director.is_fresh(),
         epoch: ring.epoch.number(),
         committed: committed.finish(),
         waiting_logins: director.limits_used().waiting_logins,
+        frozen: (0..users).filter(|user| director.is_frozen(id(*user))).count(),
+        is_unseated: director.is_unseated(),
     }
 }

@@ -108,6 +108,17 @@ impl Pair {
             FaultKind::Hold { links } => {
                 self.is_held |= is_named(links, low, high) || is_named(links, high, low);
             }
+            FaultKind::Loss { links, permille }
+                if is_named(links, low, high) || is_named(links, high, low) =>
+            {
+                match late_by_loss_ms(*permille) {
+                    Some(late_ms) => self.late_ms = self.late_ms.max(late_ms),
+                    None => {
+                        self.is_cut |= is_named(links, low, high);
+                        self.is_cut_back |= is_named(links, high, low);
+                    }
+                }
+            }
             FaultKind::Delay { links, up_to_ms }
                 if is_named(links, low, high) || is_named(links, high, low) =>
             {
@@ -115,5 +126,16 @@ impl Pair {
             }
             _ => {}
         }
+    }
+}
+
+/// Real TCP sends again what was lost, after 200 ms, 400 ms and so on; simulated TCP does not. So a link that loses so
+/// many of a thousand packets is late here by what it takes until hardly one in a hundred is missing still; one that
+/// loses most of them is as good as cut, which is none.
+fn late_by_loss_ms(permille: u32) -> Option<u64> {
+    match permille {
+        0..=100 => Some(600),
+        101..=300 => Some(3_000),
+        _ => None,
     }
 }

@@ -1,25 +1,27 @@
-//! One run of a plan: time, faults, work, and at the end the recovery.
+//! One run of a plan: time, faults and work. The recovery at its end is left to `recovery`.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use maildirector::topology::UserKey;
+use sim::converged::Converged;
 use sim::knobs::PolicyKnob;
-use sim::{Bug, Ending, Errand, Fault, FaultKind, Order as Change, Plan, Work, generated_logins};
+use sim::{Bug, Errand, Fault, FaultKind, Plan, Work, generated_logins};
 
 use crate::dice::Dice;
+use crate::doveadm::{Request, request};
 use crate::host::{self, Order, Station};
+use crate::insistent::Insistent;
 use crate::links::Network;
+use crate::outages::{Outage, outages};
 use crate::settings::{backend, host};
 use crate::stubs::Wanted;
 use crate::trace::{LogLines, Trace};
-use crate::truth::{Outcome, Report, Truth, Who};
+use crate::truth::{Outcome, Truth, Who};
 use crate::world::{Disk, Machine, SkewedClock};
 
 const TICK: Duration = Duration::from_millis(10);
-/// All that has to do with the recovery takes so many leases at most.
-const RECOVERY_LEASES: u32 = 8;
+/// When the runs begin, in Unix time.
+const BEGIN: Duration = Duration::from_secs(1_700_000_000);
 /// Beside what the director itself may wait, what the processes around it take to answer a login.
 const ANSWER_SLACK: Duration = Duration::from_secs(2);
 
@@ -29,20 +31,49 @@ pub struct Outcomes {
     pub truth: Truth,
     /// The rule that was broken, in words.
     pub broken: Option<String>,
+    /// Time that passed in the world.
+    pub simulated: Duration,
+    /// What the ring came to, when every order was insisted on and it recovered.
+    pub end: Option<Converged>,
+}
+
+/// What is special about a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// What is broken on purpose.
+    pub bug: Option<Bug>,
+    /// Whether every order is given until it is answered, for a comparison with another world.
+    pub insists: bool,
 }
 
 /// Runs a plan that is possible here, with something broken on purpose or not.
 pub fn run(plan: &Plan, bug: Option<Bug>) -> Outcomes {
+    run_so(plan, Manner { bug, insists: false })
+}
+
+/// Runs a plan that is possible here, in this manner.
+pub fn run_so(plan: &Plan, manner: Manner) -> Outcomes {
     let trace = Trace::default();
     let _logging = tracing::subscriber::set_default(LogLines(trace.clone()));
     let truth = Truth::new(trace.clone(), plan.knobs.policy == PolicyKnob::Available);
-    let broken = Stage::new(plan, bug, trace.clone(), truth.clone()).play().err();
-    Outcomes { trace, truth, broken }
+    let mut stage = Stage::new(plan, manner.bug, trace.clone(), truth.clone());
+    stage.insistent = manner.insists.then(|| Insistent::new(plan));
+    let broken = stage.play().err();
+    let simulated = stage.sim.elapsed();
+    let end = stage.end.take();
+    drop(stage);
+    Outcomes {
+        trace,
+        truth,
+        broken,
+        simulated,
+        end,
+    }
 }
 
 /// What of a member is struck by faults now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Struck {
+pub struct Struck {
     is_off: bool,
     is_killed: bool,
     is_stopped: bool,
@@ -53,15 +84,20 @@ struct Struck {
 }
 
 /// A run in progress.
-struct Stage<'a> {
-    plan: &'a Plan,
-    sim: turmoil::Sim<'static>,
-    stations: Vec<Rc<Station>>,
-    struck: Vec<Struck>,
-    network: Network,
-    truth: Truth,
-    trace: Trace,
-    dice: Dice,
+pub struct Stage<'a> {
+    pub plan: &'a Plan,
+    pub sim: turmoil::Sim<'static>,
+    pub stations: Vec<Rc<Station>>,
+    pub struck: Vec<Struck>,
+    pub insistent: Option<Insistent>,
+    pub end: Option<Converged>,
+    pub network: Network,
+    pub truth: Truth,
+    pub trace: Trace,
+    pub dice: Dice,
+    outages: Vec<Outage>,
+    /// Members that must recover; all others stay broken.
+    pub core: Vec<usize>,
     work: std::vec::IntoIter<Work>,
     next: Option<Work>,
 }
@@ -70,7 +106,7 @@ impl<'a> Stage<'a> {
     fn new(plan: &'a Plan, bug: Option<Bug>, trace: Trace, truth: Truth) -> Self {
         let knobs = Rc::new(plan.knobs.clone());
         let mut sim = turmoil::Builder::new()
-            .epoch(UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+            .epoch(UNIX_EPOCH + BEGIN)
             .rng_seed(plan.seed)
             .simulation_duration(Duration::from_secs(3_600))
             .tick_duration(TICK)
@@ -100,6 +136,7 @@ impl<'a> Stage<'a> {
                 truth,
                 trace,
             ));
+            station.is_wanted.set(knob.is_configured);
             let software = Rc::clone(&station);
             sim.host(host(member), move || host::run(Rc::clone(&software)));
             stations.push(station);
@@ -117,25 +154,27 @@ impl<'a> Stage<'a> {
             truth,
             trace,
             dice: Dice::new(plan.seed, 1),
+            insistent: None,
+            end: None,
+            outages: outages(&plan.faults),
+            core: configured(plan).collect(),
             next: work.next(),
             work,
         }
     }
 
-    fn play(mut self) -> Result<(), String> {
+    fn play(&mut self) -> Result<(), String> {
         let duration = Duration::from_millis(self.plan.duration_ms);
         while self.sim.elapsed() < duration {
             self.strike();
             self.go_on_working();
             self.step()?;
         }
-        if self.plan.ending == Ending::AllHeal {
-            self.recover()?;
-        }
-        Ok(())
+        self.recover()
     }
 
-    fn step(&mut self) -> Result<(), String> {
+    pub fn step(&mut self) -> Result<(), String> {
+        self.insist();
         let stepped = self.sim.step();
         stepped.map_err(|error| format!("a host failed: {error}"))?;
         self.expect_nobody_forgotten()?;
@@ -155,7 +194,7 @@ impl<'a> Stage<'a> {
         let active = plan.faults.iter().filter(is_on);
         self.network
             .apply(&self.sim, &plan.knobs, active.clone(), self.sim.elapsed());
-        for member in 0..self.stations.len() {
+        for member in configured(plan) {
             let mut struck = Struck {
                 is_killed: now_ms < plan.knobs.members[member].starts_at_ms,
                 ..Struck::default()
@@ -165,25 +204,27 @@ impl<'a> Stage<'a> {
             }
             self.change(member, struck);
         }
-        for fault in &plan.faults {
-            let is_due = |at_ms: u64| at_ms <= now_ms && now_ms < at_ms + TICK.as_millis() as u64;
-            if let FaultKind::BackendDown { backend: number } = fault.kind {
-                let health_ms = plan.knobs.health_ms;
-                let ip = backend(number as u32);
-                if is_due(fault.from_ms) {
-                    self.truth.end_all(|session| session.backend == ip);
-                }
-                if is_due(fault.from_ms + health_ms) {
-                    self.admin(0, vec![format!("HOST-DOWN\t{ip}"), format!("HOST-FLUSH\t{ip}")]);
-                }
-                if is_due(fault.to_ms + health_ms) {
-                    self.admin(0, vec![format!("HOST-UP\t{ip}")]);
-                }
+        let health_ms = plan.knobs.health_ms;
+        let is_due = |at_ms: u64| at_ms <= now_ms && now_ms < at_ms + TICK.as_millis() as u64;
+        for at in 0..self.outages.len() {
+            let outage = self.outages[at];
+            let ip = backend(outage.backend);
+            if is_due(outage.from_ms) {
+                self.truth.end_all(|session| session.backend == ip);
+            }
+            if self.insistent.is_some() {
+                continue;
+            }
+            if is_due(outage.from_ms + health_ms) {
+                self.type_in(0, vec![format!("HOST-DOWN\t{ip}"), format!("HOST-FLUSH\t{ip}")]);
+            }
+            if is_due(outage.to_ms + health_ms) {
+                self.type_in(0, vec![format!("HOST-UP\t{ip}")]);
             }
         }
     }
 
-    fn change(&mut self, member: usize, struck: Struck) {
+    pub fn change(&mut self, member: usize, struck: Struck) {
         let before = std::mem::replace(&mut self.struck[member], struck);
         if before == struck {
             return;
@@ -249,16 +290,18 @@ impl<'a> Stage<'a> {
                     Who { user, is_second_tag },
                     Duration::from_millis(session_ms),
                 ),
-                Errand::Kick { user } => self.admin(work.member, vec![format!("USER-KICK\tuser{user}")]),
+                Errand::Kick { user } => self.type_in(work.member, vec![format!("USER-KICK\tuser{user}")]),
+                Errand::Command { .. } if self.insistent.is_some() => {}
                 Errand::Command { orders } => {
-                    self.admin(work.member, orders.iter().filter_map(line).collect());
+                    let request = request(&orders, unix_s(self.sim.elapsed()));
+                    self.admin(work.member, request);
                 }
                 Errand::DryRun { .. } => {}
             }
         }
     }
 
-    fn log_in(&mut self, member: usize, who: Who, session: Duration) {
+    pub fn log_in(&mut self, member: usize, who: Who, session: Duration) {
         let login = self.truth.asked(who, member, self.sim.elapsed());
         let wanted = Wanted { login, who, session };
         if !self.stations[member].order(Order::Login(wanted)) {
@@ -266,12 +309,18 @@ impl<'a> Stage<'a> {
         }
     }
 
+    pub fn type_in(&self, from: usize, lines: Vec<String>) {
+        self.admin(from, Request::Typed(lines));
+    }
+
     /// Has an admin give commands at the first member from this one on that runs.
-    fn admin(&self, from: usize, commands: Vec<String>) {
+    fn admin(&self, from: usize, request: Request) {
         let count = self.stations.len();
         for member in (from..from + count).map(|member| member % count) {
-            let is_there = self.struck[member] == Struck::default() && self.plan.knobs.members[member].serves;
-            if is_there && self.stations[member].order(Order::Admin(commands.clone())) {
+            let is_there = self.struck[member] == Struck::default()
+                && self.core.contains(&member)
+                && self.plan.knobs.members[member].serves;
+            if is_there && self.stations[member].order(Order::Admin(request.clone())) {
                 return;
             }
         }
@@ -307,138 +356,30 @@ impl<'a> Stage<'a> {
         });
         spans.sum()
     }
+}
 
-    /// All faults have ended: everybody serves, agrees, and answers.
-    fn recover(&mut self) -> Result<(), String> {
-        self.heal();
-        self.let_traces_end()?;
-        self.expect_soon("every director serves", Stage::does_everybody_serve)?;
-        let mut commands: Vec<String> = Vec::new();
-        for (number, knob) in (0..).zip(&self.plan.knobs.backends) {
-            let at = if knob.tag.is_empty() { "" } else { "@" };
-            let ip = backend(number);
-            commands.push(format!("HOST-SET\t{ip}{at}{}\t100", knob.tag));
-            commands.push(format!("HOST-UP\t{ip}"));
-        }
-        self.expect_soon("all admins are answered", Stage::is_every_admin_answered)?;
-        self.admin(0, commands);
-        self.step()?;
-        self.expect_soon("an admin is answered", Stage::is_every_admin_answered)?;
-        self.expect_soon("all serve and agree, and no login waits", |stage| {
-            stage.does_everybody_serve() && stage.does_everybody_agree()
-        })?;
-        self.expect_logins()
-    }
+/// The time of day so long after the beginning, in Unix seconds.
+pub fn unix_s(elapsed: Duration) -> u64 {
+    (BEGIN + elapsed).as_secs()
+}
 
-    /// What was begun while a disk was slow takes its time, and a lease may run out that could not be renewed before.
-    fn let_traces_end(&mut self) -> Result<(), String> {
-        let slowest_ms = self.plan.faults.iter().map(|fault| match fault.kind {
-            FaultKind::SlowDisk { up_to_ms, .. } => up_to_ms,
-            _ => 0,
-        });
-        let traces_ms = slowest_ms.max().unwrap_or(0).max(self.plan.knobs.lease_ms);
-        let end = self.sim.elapsed() + Duration::from_millis(traces_ms);
-        while self.sim.elapsed() < end {
-            self.step()?;
-        }
-        Ok(())
-    }
-
-    /// Every user gets in by every director, and to one backend.
-    fn expect_logins(&mut self) -> Result<(), String> {
-        let first = self.truth.facts().logins.len();
-        let users = self.plan.knobs.users.min(8);
-        let directors = (0..self.stations.len()).filter(|member| self.plan.knobs.members[*member].serves);
-        for member in directors.collect::<Vec<_>>() {
-            for user in 0..users {
-                let who = Who {
-                    user,
-                    is_second_tag: false,
-                };
-                self.log_in(member, who, Duration::from_millis(500));
-            }
-        }
-        self.expect_soon("every login is answered", |stage| {
-            let facts = stage.truth.facts();
-            facts.logins.iter().all(|login| login.outcome.is_some())
-        })?;
-        let facts = self.truth.facts();
-        for user in 0..users {
-            let its = facts.logins[first..]
-                .iter()
-                .filter(|login| login.who.user == user);
-            let outcomes: Vec<Option<IpAddr>> = its
-                .map(|login| match login.outcome {
-                    Some((_, Outcome::Routed(ip))) => Some(ip),
-                    _ => None,
-                })
-                .collect();
-            if outcomes[0].is_none() || outcomes.iter().any(|ip| *ip != outcomes[0]) {
-                return Err(format!("after the recovery user {user} is sent to {outcomes:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn heal(&mut self) {
-        self.trace.set_now(self.sim.elapsed());
-        let knobs = &self.plan.knobs;
-        self.network
-            .apply(&self.sim, knobs, std::iter::empty(), self.sim.elapsed());
-        for member in 0..self.stations.len() {
-            self.change(member, Struck::default());
-        }
-    }
-
-    fn expect_soon(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<(), String> {
-        let span = Duration::from_millis(self.plan.knobs.lease_ms) * RECOVERY_LEASES
-            + Duration::from_millis(self.plan.knobs.command_wait_ms);
-        let end = self.sim.elapsed() + span;
-        while !holds(self) {
-            if self.sim.elapsed() > end {
-                let facts = self.truth.facts();
-                let waiting = facts.logins.iter().find(|login| login.outcome.is_none());
-                return Err(format!(
-                    "not within {span:?} of healing: {what}; {:?}, {waiting:?}",
-                    facts.reports
-                ));
-            }
-            self.step()?;
-        }
-        Ok(())
-    }
-
-    fn reports(&self) -> Option<Vec<(usize, Report)>> {
-        let facts = self.truth.facts();
-        let reports: Vec<_> = facts
-            .reports
-            .iter()
-            .map(|(member, report)| (*member, *report))
-            .collect();
-        (reports.len() == self.stations.len()).then_some(reports)
-    }
-
-    fn is_every_admin_answered(&self) -> bool {
-        self.truth.facts().admins.values().all(|waiting| *waiting == 0)
-    }
-
-    fn does_everybody_serve(&self) -> bool {
-        let serves = |member: usize| self.plan.knobs.members[member].serves;
-        self.reports()
-            .is_some_and(|reports| reports.iter().all(|(member, r)| r.is_serving || !serves(*member)))
-    }
-
-    fn does_everybody_agree(&self) -> bool {
-        self.reports().is_some_and(|reports| {
-            let first = reports[0].1;
-            reports.iter().all(|(_, r)| {
-                r.committed == first.committed && r.epoch == first.epoch && r.waiting_logins == 0
-            })
-        })
-    }
+/// The members of the configuration. Others are machines without a director: no order lets them join here.
+pub fn configured(plan: &Plan) -> impl Iterator<Item = usize> {
+    let members = plan.knobs.members.iter().enumerate();
+    members
+        .filter(|(_, member)| member.is_configured)
+        .map(|(number, _)| number)
 }
 
 impl Struck {
+    /// By nothing, unless it is stopped for good.
+    pub fn at_the_end(is_killed: bool) -> Self {
+        Struck {
+            is_killed,
+            ..Struck::default()
+        }
+    }
+
     fn strike(&mut self, kind: &FaultKind, at: usize) {
         match kind {
             FaultKind::PowerCut { member } if *member == at => self.is_off = true,
@@ -453,44 +394,4 @@ impl Struck {
             _ => {}
         }
     }
-}
-
-/// The line of `doveadm director` for a change.
-fn line(change: &Change) -> Option<String> {
-    Some(match change {
-        Change::AddBackend {
-            backend: number,
-            vhosts,
-            tag,
-        } => {
-            let at = if tag.is_empty() { "" } else { "@" };
-            format!("HOST-SET\t{}{at}{tag}\t{vhosts}", backend(*number))
-        }
-        Change::RemoveBackend { backend: number } => format!("HOST-REMOVE\t{}", backend(*number)),
-        Change::SetVhosts {
-            backend: number,
-            vhosts,
-        } => {
-            format!("HOST-UPDATE\t{}\t{vhosts}", backend(*number))
-        }
-        Change::Up { backend: number } => format!("HOST-UP\t{}", backend(*number)),
-        Change::Down { backend: number } => format!("HOST-DOWN\t{}", backend(*number)),
-        Change::Flush {
-            backend: Some(number),
-        } => format!("HOST-FLUSH\t{}", backend(*number)),
-        Change::Flush { backend: None } => "HOST-FLUSH".to_owned(),
-        Change::Move {
-            user,
-            backend: number,
-        } => format!("USER-MOVE\tuser{user}\t{}", backend(*number)),
-        // As the stock doveadm says it.
-        Change::MoveHash {
-            user,
-            backend: number,
-        } => {
-            let hash = UserKey::of_expanded(format!("user{user}").as_bytes()).hash();
-            format!("USER-MOVE\t{hash}\t{}", backend(*number))
-        }
-        _ => return None,
-    })
 }

@@ -20,9 +20,9 @@ pub fn host(member: usize) -> IpAddr {
     Ipv4Addr::new(192, 168, 0, member as u8 + 1).into()
 }
 
-/// The address of a backend; they are not hosts here.
+/// The address of a backend, as in the discrete-event world; they are not hosts here.
 pub fn backend(number: u32) -> IpAddr {
-    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + number).into()
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number).into()
 }
 
 /// How long an answer may be on its way to a login process.
@@ -82,7 +82,8 @@ fn file(knobs: &Knobs) -> String {
         write!(text, "{space}{}", backend(number)).expect("a String takes all text");
     }
     text.push_str("\"\n[ring]\ninsecure = true\n");
-    for (index, member) in knobs.members.iter().enumerate() {
+    let members = knobs.members.iter().enumerate();
+    for (index, member) in members.filter(|(_, member)| member.is_configured) {
         let role = if member.serves { "director" } else { "witness" };
         let (id, address) = (index + 1, host(index));
         write!(
@@ -95,12 +96,15 @@ fn file(knobs: &Knobs) -> String {
 }
 
 fn topology(knobs: &Knobs) -> Topology {
-    let members = knobs.members.iter().zip(1..).map(|(member, id)| Member {
-        id: MemberId::from_index(id),
-        serves: member.serves,
-        votes: member.votes,
-        incarnation: Incarnation::from_bits(0),
-    });
+    let members = knobs.members.iter().zip(1..);
+    let members = members
+        .filter(|(member, _)| member.is_configured)
+        .map(|(member, id)| Member {
+            id: MemberId::from_index(id),
+            serves: member.serves,
+            votes: member.votes,
+            incarnation: Incarnation::from_bits(0),
+        });
     let backends = knobs
         .backends
         .iter()

@@ -4,6 +4,7 @@ use sim::Plan;
 
 use crate::plans::plan_of;
 use crate::run::run;
+use crate::serve::first_difference;
 
 /// Seeds in four tests, which libtest runs beside each other.
 const SEEDS_PER_TEST: u64 = 250;
@@ -15,23 +16,15 @@ fn judge(plan: &Plan) -> Result<usize, String> {
     if let Some(broken) = one.broken {
         return Err(format!("{broken}\nthe last lines:\n{}", one.trace.tail(60)));
     }
-    let differs = (0..lines.len().max(again.len())).find(|at| lines.get(*at) != again.get(*at));
-    if let Some(at) = differs {
-        return Err(format!(
-            "two runs part at line {at}:\n{:?}\n{:?}",
-            lines.get(at),
-            again.get(at)
-        ));
-    }
-    Ok(lines.len())
+    first_difference(&lines, &again).map_or(Ok(lines.len()), Err)
 }
 
 fn expect_good(seed: u64) {
     let plan = plan_of(seed);
     if let Err(why) = judge(&plan) {
         panic!(
-            "seed {seed}: {why}\n\nfaults: {:#?}\nreplay: TURMOIL_SEED={seed} cargo test -p sim --test turmoil \
-             by_hand::replay -- --exact --ignored --nocapture",
+            "seed {seed}: {why}\n\nfaults: {:#?}\nreplay: cargo run -p sim -- replay {seed} --layer turmoil \
+             --plans turmoil --trace -",
             plan.faults
         );
     }

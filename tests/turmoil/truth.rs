@@ -1,9 +1,11 @@
 //! What is really so: the sessions that the backends have, what became of every login, and how each director stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+
+use sim::converged::Converged;
 
 use crate::trace::Trace;
 
@@ -45,10 +47,16 @@ pub struct Login {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
     pub is_serving: bool,
+    /// Whether it does not know of the ring yet.
+    pub is_fresh: bool,
     pub epoch: u64,
     /// What was committed, as a digest.
     pub committed: u64,
     pub waiting_logins: usize,
+    /// Users of the plan who would have to wait.
+    pub frozen: usize,
+    /// Whether its vote does not count though it should.
+    pub is_unseated: bool,
 }
 
 #[derive(Debug, Default)]
@@ -56,11 +64,22 @@ pub struct Facts {
     pub sessions: BTreeMap<u64, Session>,
     pub logins: Vec<Login>,
     pub reports: BTreeMap<usize, Report>,
+    /// When a director first served.
+    pub began_at: Option<Duration>,
+    /// Members that know of the ring.
+    pub knowing: BTreeSet<usize>,
     /// Commands of admins that are not answered, by member.
     pub admins: BTreeMap<usize, usize>,
+    /// Whether the insistent admin was answered for good, by the member that was asked.
+    pub insisted: BTreeMap<usize, bool>,
+    /// Whether directors are to say what they serve by, and what they said.
+    pub is_end_wanted: bool,
+    pub ends: BTreeMap<usize, Converged>,
     pub kicked: usize,
     /// What must never happen and did.
     pub violations: Vec<String>,
+    /// Whether one of them is that a director panicked.
+    pub has_crashed: bool,
     pub may_split: bool,
     next_session: u64,
 }
@@ -86,6 +105,18 @@ impl Truth {
 
     pub fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().expect("no panic while it is held")
+    }
+
+    /// A director tells how it stands.
+    pub fn reported(&self, member: usize, report: Report, now: Duration) {
+        let mut facts = self.facts();
+        facts.reports.insert(member, report);
+        if !report.is_fresh {
+            facts.knowing.insert(member);
+        }
+        if report.is_serving {
+            facts.began_at.get_or_insert(now);
+        }
     }
 
     /// Somebody asks; the number names the login from now on.

@@ -4,20 +4,23 @@
 //! out: frames and lines that arrive in pieces, connections that die silently, tasks that are dropped in the middle of
 //! anything, processes that are killed or stopped beside login processes that live on, disks that fail.
 //!
-//! One seed again, with its trace:
-//! `TURMOIL_SEED=17 cargo test -p sim --test turmoil by_hand::replay -- --exact --ignored --nocapture`; `TURMOIL_PLAN=FILE`
-//! instead runs a plan of the simulator, as `sim replay FILE --layer turmoil` does, and `TURMOIL_BUG=NAME` breaks
-//! something on purpose. Many seeds: `TURMOIL_SEEDS=0..1000` and `by_hand::hunt`.
+//! `sim` runs plans here by starting this program as `serve::serve`, and says which: `sim run --layer turmoil`,
+//! `sim replay 17 --layer turmoil --trace -`; `--plans turmoil` for the seeds of the sweep below.
 
-mod by_hand;
+mod crosscheck;
 mod dice;
+mod doveadm;
 mod host;
+mod insistent;
 mod links;
 mod oracle;
+mod outages;
 mod plans;
 mod possible;
+mod recovery;
 mod run;
 mod scenarios;
+mod serve;
 mod settings;
 mod stubs;
 mod sweep;

@@ -112,7 +112,8 @@ pub fn seconds(ns: u64) -> String {
     format!("{}.{:06} s", ns / 1_000_000_000, ns / 1_000 % 1_000_000)
 }
 
-fn fault_line(fault: &Fault) -> String {
+/// A fault in one line.
+pub fn fault_line(fault: &Fault) -> String {
     format!("{:>6}..{:<6} ms {:?}", fault.from_ms, fault.to_ms, fault.kind)
 }
 

@@ -11,10 +11,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::fs::File;
-use std::io;
+use std::io::{self, BufRead, BufReader, Write};
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
@@ -199,32 +199,88 @@ pub fn part(program: Option<&str>, arguments: &[String], output: &Path) -> io::R
     }
 }
 
-/// What `tests/turmoil` prints when it runs this plan; it is built first when it has to be.
+/// The program of a test of this package; cargo builds it first when it has to.
 ///
 /// # Errors
 ///
-/// When cargo can't be started, or when what is printed is no text.
-pub fn in_turmoil(plan: &Path, bug: Option<&str>) -> io::Result<String> {
-    let mut cargo = Command::new("cargo");
-    cargo
+/// When cargo can't be started, or can't build it.
+pub fn program_of_test(name: &str) -> io::Result<PathBuf> {
+    let output = Command::new("cargo")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "test",
-            "--quiet",
-            "--package",
-            "sim",
-            "--test",
-            "turmoil",
-            "by_hand::replay",
-            "--",
-        ])
-        .args(["--exact", "--ignored", "--nocapture"])
-        .env("TURMOIL_PLAN", plan)
-        .stderr(Stdio::inherit());
-    if let Some(bug) = bug {
-        cargo.env("TURMOIL_BUG", bug);
+        .args(["test", "--locked", "--quiet", "--package", "sim", "--test", name])
+        .args(["--no-run", "--message-format", "json-render-diagnostics"])
+        .stderr(Stdio::inherit())
+        .output()?;
+    let text = String::from_utf8(output.stdout).map_err(io::Error::other)?;
+    let mut programs = text.lines().filter_map(|line| {
+        let told: serde_json::Value = serde_json::from_str(line).ok()?;
+        let is_it = told["target"]["name"] == name;
+        Some(PathBuf::from(told["executable"].as_str().filter(|_| is_it)?))
+    });
+    let missing = || io::Error::other(format!("cargo has not built the test {name}"));
+    programs.next_back().ok_or_else(missing)
+}
+
+/// Another process that answers lines with lines. It ends with this value.
+#[derive(Debug)]
+pub struct Companion {
+    child: Child,
+    asking: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Companion {
+    /// Starts one, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be started, or ends without saying so.
+    pub fn start(program: &Path, arguments: &[&str], ready: &str) -> io::Result<Self> {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (asking, answers) = (child.stdin.take(), child.stdout.take());
+        let mut companion = Companion {
+            child,
+            asking: asking.expect("it was asked for"),
+            answers: BufReader::new(answers.expect("it was asked for")),
+        };
+        while companion.next_line()?.trim_end() != ready {}
+        Ok(companion)
     }
-    String::from_utf8(cargo.output()?.stdout).map_err(io::Error::other)
+
+    /// Its answer to this line: what follows `mark` in the next line that begins with it.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn ask(&mut self, line: &str, mark: &str) -> io::Result<String> {
+        writeln!(self.asking, "{line}")?;
+        loop {
+            if let Some(answer) = self.next_line()?.strip_prefix(mark) {
+                return Ok(answer.to_owned());
+            }
+        }
+    }
+
+    fn next_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        match self.answers.read_line(&mut line)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line),
+        }
+    }
+}
+
+impl Drop for Companion {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// How a program has ended.

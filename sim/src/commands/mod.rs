@@ -2,17 +2,19 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `sweep` (`sim run`), `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly` | one command each |
+//! | `sweep` (`sim run`), `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly`, `cross_check` | one command each |
 //! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `diff`, `bisect` | two runs compared; the commit that broke a plan |
 //! | `dump` | a member at one moment, for `replay` |
+//! | `layer`, `run_on_hosts` | the whole daemon on simulated hosts, in a process beside this one |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
 //! | `seeds`, `subject`, `usage`, `ending` | arguments, errors and exit codes |
 
 mod bisect;
 mod caught;
+mod cross_check;
 mod determinism;
 mod diff;
 mod dump;
@@ -22,6 +24,7 @@ mod explain;
 mod failure;
 mod healing;
 mod host;
+mod layer;
 mod minimize;
 mod mutants;
 mod nightly;
@@ -29,6 +32,7 @@ mod plans;
 mod progress;
 mod recovery;
 mod replay;
+mod run_on_hosts;
 mod say;
 mod seeds;
 mod subject;
@@ -39,6 +43,7 @@ mod usage;
 mod waits;
 
 pub use bisect::{BisectArguments, bisect};
+pub use cross_check::{CrossCheckArguments, cross_check};
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use diff::{DiffArguments, diff};
 pub use ending::{EXIT_CODES, Ending};

@@ -1,17 +1,17 @@
 //! `sim replay`: one run again.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use sim::{Options, Plan, TraceMode};
+use clap::Args;
+use sim::hosts::{Asked, Question};
+use sim::{Options, TraceMode};
 
 use super::dump::{Which, dump};
 use super::ending::Ending;
 use super::execute::{ending_of, execute, execute_and_look};
 use super::failure::{Failure, seconds};
-use super::host;
+use super::layer::{self, Hosts, Layer, Plans};
 use super::seeds::parse_span;
 use super::subject::{Subject, bug_named, write_text};
 use super::table::grouped;
@@ -47,15 +47,9 @@ pub struct ReplayArguments {
     /// Where to run it.
     #[arg(long, value_enum, default_value_t = Layer::Des)]
     layer: Layer,
-}
-
-/// What surrounds the machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Layer {
-    /// The discrete-event world of this program.
-    Des,
-    /// The whole daemon on simulated hosts, by `cargo test --test turmoil`; it refuses plans with what it has not.
-    Turmoil,
+    /// In the turmoil layer: whose plan a seed stands for.
+    #[arg(long, value_enum, default_value_t = Plans::Des)]
+    plans: Plans,
 }
 
 /// Runs one seed or plan and tells what came of it, on the error stream, so that a trace can go to the other.
@@ -65,12 +59,12 @@ enum Layer {
 pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
     let bug = bug_named(arguments.bug.as_deref())?;
     let subject = Subject::parse(&arguments.subject);
+    if arguments.layer == Layer::Turmoil {
+        return on_hosts(arguments, &subject);
+    }
     let plan = subject.plan()?;
     if let Some(path) = &arguments.plan {
         write_text(path, &plan.to_text())?;
-    }
-    if arguments.layer == Layer::Turmoil {
-        return in_turmoil(arguments, &subject, &plan);
     }
     let trace = if arguments.trace.is_some() {
         TraceMode::Lines
@@ -114,35 +108,35 @@ pub fn replay(arguments: &ReplayArguments) -> Result<Ending, UsageError> {
     Ok(ending)
 }
 
-fn in_turmoil(arguments: &ReplayArguments, subject: &Subject, plan: &Plan) -> Result<Ending, UsageError> {
-    let path = match subject {
-        Subject::File(path) => fs::canonicalize(path).map_err(|error| UsageError::File {
-            path: path.clone(),
-            error,
-        })?,
-        Subject::Seed(seed) => {
-            let path = std::env::temp_dir().join(format!("sim-{seed}.plan"));
-            write_text(&path, &plan.to_text())?;
-            path
-        }
+fn on_hosts(arguments: &ReplayArguments, subject: &Subject) -> Result<Ending, UsageError> {
+    let asked = match subject {
+        Subject::Seed(seed) => arguments.plans.asked(*seed),
+        Subject::File(_) => Asked::Plan(Box::new(subject.plan()?)),
     };
-    let text = host::in_turmoil(&path, arguments.bug.as_deref())
-        .map_err(|error| UsageError::Child(format!("cargo test: {error}")))?;
+    let answer = Hosts::built()?.ask(&Question {
+        asked,
+        bug: arguments.bug.clone(),
+        has_trace: arguments.trace.is_some(),
+        crowd: None,
+    })?;
+    if let Some(path) = &arguments.plan {
+        write_text(path, &answer.plan.to_text())?;
+    }
     if let Some(path) = &arguments.trace {
+        let mut text = answer.lines.join("\n");
+        text.push('\n');
         write_text(path, &text)?;
     }
-    let verdict = text.lines().find_map(|line| line.strip_prefix("verdict "));
-    let verdict = verdict.ok_or_else(|| UsageError::Child("tests/turmoil gave no verdict".to_owned()))?;
-    let (word, why) = verdict.split_once(' ').unwrap_or((verdict, ""));
-    let ending = match word {
-        "clean" => Ending::Clean,
-        "safety" => Ending::Safety,
-        "liveness" => Ending::Liveness,
-        _ => return Err(UsageError::NotInThisLayer(why.to_owned())),
-    };
-    match ending {
-        Ending::Clean => eprintln!("{} breaks nothing", subject.title()),
-        _ => eprintln!("{}: {word}: {why}", subject.title()),
+    match layer::broken(&answer.came)? {
+        None => eprintln!("{} breaks nothing", subject.title()),
+        Some((_, word, words)) => eprintln!("{}: {word}: {words}", subject.title()),
     }
-    Ok(ending)
+    eprintln!(
+        "{} logins in {} simulated, {} lines of trace, {:016x}",
+        grouped(answer.counted.logins),
+        seconds(answer.counted.simulated_ms * 1_000_000),
+        grouped(answer.counted.trace_lines),
+        answer.trace_hash
+    );
+    Ok(layer::broken(&answer.came)?.map_or(Ending::Clean, |(ending, ..)| ending))
 }

@@ -75,7 +75,9 @@ impl fmt::Display for UsageError {
             UsageError::NotInThisLayer(what) => write!(f, "not possible in this layer: {what}"),
             UsageError::Unexplained(panic) => write!(f, "{panic}"),
             UsageError::Bisect(what) => write!(f, "bisect: {what}"),
-            UsageError::Child(what) => write!(f, "the check in another process did not work: {what}"),
+            UsageError::Child(what) => {
+                write!(f, "what was to be done in another process did not work: {what}")
+            }
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) enum Asker {
         backend: u32,
         is_dead: bool,
     },
+    /// The admin who gives every order until it is answered.
+    Insistent,
     /// The recovery, to see whether this member can still change something.
     Probe {
         member: u8,
@@ -76,6 +78,7 @@ impl World<'_> {
         let work = &plan.work[index as usize];
         let member = work.member as u8;
         match &work.errand {
+            Errand::Command { .. } if self.insistent.is_some() => {}
             Errand::Command { orders } => {
                 let changes: Vec<Change> = orders.iter().map(|order| self.change(order)).collect();
                 let what = orders.first().map_or("nothing", name_of);
@@ -246,6 +249,7 @@ impl World<'_> {
             Asker::Health { backend, is_dead } => {
                 self.health_is_told(backend, is_dead, result.is_ok() || is_refused)
             }
+            Asker::Insistent => self.insistent_is_answered(Some(result.as_ref().map(|_| ()))),
             Asker::Probe { member } => self.probe_commanded(member, result.is_ok()),
         }
     }
@@ -279,6 +283,7 @@ impl World<'_> {
             match asked.asker {
                 Asker::Admin => {}
                 Asker::Health { backend, is_dead } => self.health_is_told(backend, is_dead, false),
+                Asker::Insistent => self.insistent_is_answered(None),
                 Asker::Probe { member } => self.probe_commanded(member, false),
             }
         }
@@ -299,7 +304,7 @@ impl World<'_> {
     pub(super) fn health_acts(&mut self, backend: u32) {
         let is_dead = self.is_backend_dead[backend as usize];
         let watched = self.admins.watched[backend as usize];
-        if watched.is_asking || watched.is_told_dead == is_dead {
+        if watched.is_asking || watched.is_told_dead == is_dead || self.insistent.is_some() {
             return;
         }
         let bits = self.entropy.draw(Purpose::Health, u64::from(backend), self.now);
@@ -355,6 +360,9 @@ impl World<'_> {
 
     /// Whether the health check has nothing left to say.
     pub(super) fn is_health_settled(&self) -> bool {
+        if self.insistent.is_some() {
+            return true;
+        }
         let mut watched = self.admins.watched.iter().zip(&self.is_backend_dead);
         watched.all(|(watched, is_dead)| !watched.is_asking && watched.is_told_dead == *is_dead)
     }

@@ -25,6 +25,7 @@ impl World<'_> {
                 self.login_is_retried(person, tries, is_second_tag, session_ms);
             }
             Happening::WorkIsDue { index } => self.work_is_due(index),
+            Happening::AdminInsists => self.admin_insists(),
             Happening::SessionEnds { session, number } => self.session_ends(session, number),
             Happening::ByteComes { session, number } => self.byte_comes(session, number),
             Happening::RefreshIsDue { refresher } => self.refresh_is_due(refresher),

@@ -41,6 +41,8 @@ pub(crate) enum Happening {
     },
     /// An entry of the plan's work.
     WorkIsDue { index: u32 },
+    /// The admin of a comparison looks what to ask for next.
+    AdminInsists,
     /// A session comes to its own end.
     SessionEnds { session: u32, number: u32 },
     /// A session has something to forward.

@@ -13,6 +13,7 @@ mod feed;
 mod flushes;
 mod happen;
 mod happening;
+mod insistent;
 mod logins;
 mod look;
 mod member;
@@ -36,4 +37,5 @@ mod testimony;
 mod watch;
 
 pub(crate) use note::{Fate, Message, Note};
+pub(crate) use people::{SECOND_TAG, backend_number};
 pub(crate) use scene::World;

@@ -45,6 +45,19 @@ impl People {
         People { persons, by_key }
     }
 
+    /// Everybody by his name alone, as in worlds that know nothing else of him.
+    pub(crate) fn plain(count: u32) -> Self {
+        let person = |number: u32| {
+            let name: Arc<str> = format!("user{number}").into();
+            let key = UserKey::of_expanded(name.as_bytes());
+            Person { name, key }
+        };
+        let persons: Vec<Person> = (0..count).map(person).collect();
+        let mut by_key: Vec<(UserKey, u32)> = persons.iter().map(|person| person.key).zip(0..).collect();
+        by_key.sort_unstable();
+        People { persons, by_key }
+    }
+
     pub(crate) fn person(&self, number: u32) -> &Person {
         &self.persons[number as usize]
     }

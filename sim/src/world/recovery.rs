@@ -246,7 +246,10 @@ impl World<'_> {
                     ..
                 } = self.recovery.patience;
                 self.check(recovered_in_time(&core, passed_ns, settle_ns, interval_ns));
-                if core.is_well() {
+                if core.is_well() && self.has_orders_left() {
+                    self.recovery.stage_began_ns = self.now;
+                    self.check(self.orders_left_in_time());
+                } else if core.is_well() {
                     self.recovery.settled_ns = Some(passed_ns);
                     self.enter(Stage::Probing, "the ring serves");
                     self.next_wave();
@@ -264,6 +267,10 @@ impl World<'_> {
                 } else if self.core().is_well() {
                     self.mark(Mark::Recovered);
                     self.recovery.is_recovered = true;
+                    if self.insistent.is_some() {
+                        self.note_end();
+                        return self.finish();
+                    }
                     return self.everybody_leaves();
                 }
             }

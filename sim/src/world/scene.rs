@@ -15,6 +15,7 @@ use super::clock::Clock;
 use super::configuration;
 use super::doors::Doors;
 use super::happening::Happening;
+use super::insistent::Insistent;
 use super::member::{Member, Run};
 use super::network::Network;
 use super::note::Note;
@@ -67,6 +68,8 @@ pub(crate) struct World<'p> {
     pub(super) doors: Doors,
     pub(super) people: People,
     pub(super) admins: Admins,
+    /// Who gives the orders when worlds are compared, instead of those who want them.
+    pub(super) insistent: Option<Box<Insistent>>,
     /// Users whose flush hook runs, by run.
     pub(super) flushing: BTreeSet<(u32, UserId)>,
     pub(super) probes: Probes,
@@ -132,6 +135,7 @@ impl<'p> World<'p> {
             doors: Doors::new(people.len(), knobs.members.len()),
             people,
             admins: Admins::new(knobs.backends.len()),
+            insistent: None,
             flushing: BTreeSet::new(),
             probes: Probes::new(knobs.members.len(), knobs.backends.len()),
             is_backend_dead: vec![false; knobs.backends.len()],

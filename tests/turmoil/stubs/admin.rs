@@ -29,3 +29,12 @@ pub async fn command(world: SimWorld, commands: &[String]) -> io::Result<Vec<Str
     }
     Ok(answers)
 }
+
+/// Whether this says what became of a command, for good. All else may or may not have been done.
+pub fn is_final(answer: &io::Result<Vec<String>>) -> bool {
+    let Ok(lines) = answer else { return false };
+    let vain = ["not decided within", "no coordinator within", "too many "];
+    lines
+        .iter()
+        .all(|line| !vain.iter().any(|vain| line.starts_with(vain)))
+}

@@ -8,7 +8,7 @@ mod ipc;
 mod lines;
 mod login;
 
-pub use admin::command;
+pub use admin::{command, is_final};
 pub use auth::serve_auth;
 pub use guard::watch;
 pub use ipc::Ipc;

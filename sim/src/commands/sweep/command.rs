@@ -14,6 +14,8 @@ use super::saved::Saved;
 use super::{learning, plain};
 use crate::commands::ending::Ending;
 use crate::commands::host;
+use crate::commands::layer::{Layer, Plans};
+use crate::commands::run_on_hosts::{HostsSweep, run_on_hosts};
 use crate::commands::say::say;
 use crate::commands::seeds::{SeedRange, parse_span};
 use crate::commands::subject::bug_named;
@@ -34,8 +36,8 @@ pub struct RunArguments {
     /// Stop at the first seed that fails.
     #[arg(long)]
     until_fail: bool,
-    /// Fail when a mark, or a required pair of a fault and a state, was never reached.
-    #[arg(long)]
+    /// Fail when a mark, or a required pair of a fault and a state, was never reached; the turmoil layer has neither.
+    #[arg(long, conflicts_with = "layer")]
     require_marks: bool,
     /// Break something on purpose.
     #[arg(long, value_name = "NAME")]
@@ -61,6 +63,12 @@ pub struct RunArguments {
     /// Tell at the end which pairs of faults and states were reached, how rarely, and which were not.
     #[arg(long)]
     coverage: bool,
+    /// Where to run them.
+    #[arg(long, value_enum, default_value_t = Layer::Des, conflicts_with_all = ["learn", "resume", "save"])]
+    layer: Layer,
+    /// In the turmoil layer: whose plans the seeds stand for.
+    #[arg(long, value_enum, default_value_t = Plans::Des)]
+    plans: Plans,
 }
 
 /// What both kinds of sweep need to know.
@@ -87,6 +95,17 @@ pub fn run(arguments: &RunArguments) -> Result<Ending, UsageError> {
     };
     if !sweep.seeds.is_bounded() && sweep.budget.is_none() && !sweep.is_until_fail {
         return Err(UsageError::Endless(sweep.seeds));
+    }
+    if arguments.layer == Layer::Turmoil {
+        return run_on_hosts(&HostsSweep {
+            seeds: sweep.seeds,
+            jobs: sweep.jobs,
+            budget: sweep.budget,
+            until_fail: sweep.is_until_fail,
+            bug: sweep.bug,
+            plans: arguments.plans,
+            json: arguments.json,
+        });
     }
     host::heed_signals();
     let mut ledger = match &saved {

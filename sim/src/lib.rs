@@ -6,6 +6,8 @@
 //! | [`generated_logins`] | the users who come by themselves, as work |
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
+//! | [`classic`] | Dovecot's own director, to compare with |
+//! | [`compare`] | the same plans with either kind of directors |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
@@ -14,6 +16,8 @@
 mod arrivals;
 pub mod bug;
 mod checkers;
+pub mod classic;
+pub mod compare;
 mod entropy;
 pub mod fault;
 pub mod knobs;

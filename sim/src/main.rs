@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments, PlansArguments,
-    ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism, minimize, mutants, plans,
-    replay, run, waits,
+    CompareArguments, DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments,
+    PlansArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism, compare,
+    minimize, mutants, plans, replay, run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,8 @@ Examples:
   sim plans sim/plans                         the committed regressions
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
-  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
+  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on
+  sim compare --seeds 0..200                  the same plans with Dovecot's own directors";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
 #[derive(Parser)]
@@ -51,6 +52,8 @@ enum Command {
     Plans(PlansArguments),
     /// Try every order of events in small rings.
     Explore(explore::ExploreArguments),
+    /// Run the same plans with Dovecot's own directors, and show both.
+    Compare(CompareArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
 }
@@ -74,6 +77,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Mutants(arguments) => mutants(&arguments),
         Command::Plans(arguments) => plans(&arguments),
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
+        Command::Compare(arguments) => compare(&arguments),
         Command::Waits(arguments) => waits(&arguments),
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
+//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `compare` | one command each |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
 //! | `seeds`, `subject`, `usage`, `ending` | arguments, errors and exit codes |
 
 mod caught;
+mod compare;
 mod determinism;
 mod ending;
 mod execute;
@@ -28,6 +29,7 @@ mod totals;
 mod usage;
 mod waits;
 
+pub use compare::{CompareArguments, compare};
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use ending::{EXIT_CODES, Ending};
 pub use host::Stopwatch;

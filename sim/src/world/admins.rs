@@ -77,6 +77,7 @@ impl World<'_> {
         let member = work.member as u8;
         match &work.errand {
             Errand::Command { orders } => {
+                self.count_orders(orders);
                 let changes: Vec<Change> = orders.iter().map(|order| self.change(order)).collect();
                 let what = orders.first().map_or("nothing", name_of);
                 self.command(member, changes, what, Asker::Admin);

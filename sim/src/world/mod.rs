@@ -6,6 +6,7 @@ mod boots;
 mod causes;
 mod clock;
 mod configuration;
+mod counting;
 mod doors;
 mod drains;
 mod faulting;
@@ -28,4 +29,10 @@ mod sessions;
 mod storage;
 mod watch;
 
+pub(crate) use causes::{Affected, Causes, Name};
+pub(crate) use clock::Clock;
+pub(crate) use counting::right_topology;
+pub(crate) use network::is_named;
+pub(crate) use people::{People, SECOND_TAG, backend_ip, backend_number};
+pub(crate) use queue::Queue;
 pub(crate) use scene::World;

@@ -24,6 +24,7 @@ use super::queue::Queue;
 use super::recovery::Recovery;
 use crate::bug::{Bug, WorldBug};
 use crate::checkers::{Agreement, Broken, Commands, Leases};
+use crate::compare::Counted;
 use crate::entropy::Entropy;
 use crate::knobs::{Knobs, PolicyKnob};
 use crate::marks::{Mark, MarkSet};
@@ -90,6 +91,9 @@ pub(crate) struct World<'p> {
     pub(super) marks: MarkSet,
     pub(super) waits: Waits,
     pub(super) counters: Counters,
+    /// The ledger of a comparison, and the messages up to the end of the faults.
+    pub(super) counted: Counted,
+    pub(super) counted_messages: u64,
     pub(super) broken: Option<(Broken, u64, u64)>,
     pub(super) is_over: bool,
 }
@@ -149,6 +153,8 @@ impl<'p> World<'p> {
             marks: MarkSet::default(),
             waits: Waits::default(),
             counters: Counters::default(),
+            counted: None,
+            counted_messages: 0,
             broken: None,
             is_over: false,
         };

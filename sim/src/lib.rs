@@ -13,6 +13,8 @@
 //! | [`learn`] | which plan to try next, after what the ones before it reached |
 //! | [`both`], [`converged`] | plans that two worlds can run to the end, and what a ring has come to then |
 //! | [`hosts`] | asking for a run of the whole daemon on simulated hosts |
+//! | [`classic`] | Dovecot's own director, to compare with |
+//! | [`compare`] | the same plans with either kind of directors |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
@@ -23,6 +25,8 @@ pub mod bug;
 mod checkers;
 pub mod coverage;
 pub mod converged;
+pub mod classic;
+pub mod compare;
 mod entropy;
 mod explain;
 pub mod fault;

@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    BisectArguments, CrossCheckArguments, DeterminismArguments, DiffArguments, EXIT_CODES, Ending,
-    ExplainArguments, MinimizeArguments, MutantsArguments, NightlyArguments, PlansArguments,
-    RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, bisect,
-    check_determinism, cross_check, diff, minimize, mutants, nightly, plans, recovery, replay, run, waits,
+    BisectArguments, CompareArguments, CrossCheckArguments, DeterminismArguments, DiffArguments,
+    EXIT_CODES, Ending, ExplainArguments, MinimizeArguments, MutantsArguments, NightlyArguments,
+    PlansArguments, RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, bisect,
+    check_determinism, compare, cross_check, diff, minimize, mutants, nightly, plans, recovery, replay,
+    run, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -39,7 +40,8 @@ Examples:
   sim waits --seeds 0..2000 --markdown        how long users wait while something goes on
   sim run --seeds 0..1000 --layer turmoil     the same plans with the whole daemon on simulated hosts
   sim replay 17 --layer turmoil --trace -     one of them again
-  sim cross-check --seeds 0..100              does a plan end equally in both worlds?";
+  sim cross-check --seeds 0..100              does a plan end equally in both worlds?
+  sim compare --seeds 0..200                  the same plans with Dovecot's own directors";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
 #[derive(Parser)]
@@ -75,6 +77,8 @@ enum Command {
     Recovery(RecoveryArguments),
     /// Run plans in both worlds, each order until it is answered, and compare what the rings come to.
     CrossCheck(CrossCheckArguments),
+    /// Run the same plans with Dovecot's own directors, and show both.
+    Compare(CompareArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
     /// Everything worth a night: new seeds, a search that learns, plans, mutants, determinism; one summary.
@@ -105,6 +109,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
         Command::Recovery(arguments) => recovery(&arguments),
         Command::CrossCheck(arguments) => cross_check(&arguments),
+        Command::Compare(arguments) => compare(&arguments),
         Command::Waits(arguments) => waits(&arguments),
         Command::Nightly(arguments) => nightly(&arguments),
     }

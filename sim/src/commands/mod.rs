@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `sweep` (`sim run`), `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly`, `cross_check` | one command each |
+//! | `sweep` (`sim run`), `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly`, `cross_check`, `compare` | one command each |
 //! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `diff`, `bisect` | two runs compared; the commit that broke a plan |
@@ -15,6 +15,7 @@
 mod bisect;
 mod caught;
 mod cross_check;
+mod compare;
 mod determinism;
 mod diff;
 mod dump;
@@ -44,6 +45,7 @@ mod waits;
 
 pub use bisect::{BisectArguments, bisect};
 pub use cross_check::{CrossCheckArguments, cross_check};
+pub use compare::{CompareArguments, compare};
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use diff::{DiffArguments, diff};
 pub use ending::{EXIT_CODES, Ending};

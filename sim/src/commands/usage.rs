@@ -37,6 +37,13 @@ pub enum UsageError {
     Endless(SeedRange),
     /// The seed or plan does not fail, so there is nothing to cut down.
     DoesNotFail(String),
+    /// The plan does not mean the same to both that are compared.
+    Unfit {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        why: &'static str,
+    },
     /// The plan has what the layer has not.
     NotInThisLayer(String),
     /// The simulator itself panicked, so there is nothing to tell of the ring.
@@ -71,6 +78,9 @@ impl fmt::Display for UsageError {
             }
             UsageError::DoesNotFail(subject) => {
                 write!(f, "{subject} breaks nothing, so nothing can be cut down")
+            }
+            UsageError::Unfit { path, why } => {
+                write!(f, "{}: can't be compared fairly: {why}", path.display())
             }
             UsageError::NotInThisLayer(what) => write!(f, "not possible in this layer: {what}"),
             UsageError::Unexplained(panic) => write!(f, "{panic}"),

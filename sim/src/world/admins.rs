@@ -80,6 +80,7 @@ impl World<'_> {
         match &work.errand {
             Errand::Command { .. } if self.insistent.is_some() => {}
             Errand::Command { orders } => {
+                self.count_orders(orders);
                 let changes: Vec<Change> = orders.iter().map(|order| self.change(order)).collect();
                 let what = orders.first().map_or("nothing", name_of);
                 self.command(member, changes, what, Asker::Admin);

@@ -198,6 +198,9 @@ impl World<'_> {
         }
         self.is_backend_dead[backend] = is_dead;
         self.backend_was_seen(backend, is_dead);
+        if let Some(tally) = &mut self.counted {
+            tally.backend_turned(backend, is_dead);
+        }
         if is_dead {
             for member in 0..self.members.len() as u8 {
                 for at in 0..self.doors.of_member(member).len() {

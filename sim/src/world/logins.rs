@@ -66,6 +66,9 @@ impl World<'_> {
     /// Somebody connects to a member.
     pub(super) fn log_in(&mut self, member: u8, wish: Wish) {
         self.counters.logins += 1;
+        if let (Some(tally), false) = (&mut self.counted, wish.is_probe) {
+            tally.asked();
+        }
         let door = self.door_of(member);
         let login = Login {
             number: 0,
@@ -153,7 +156,7 @@ impl World<'_> {
             person: login.person,
         });
         self.mark(Mark::LoginLost);
-        self.waits.count(login.row, Fate::Lost);
+        self.count_wait(login, Fate::Lost);
         self.was_refused(login, false);
     }
 
@@ -191,7 +194,7 @@ impl World<'_> {
         if waited_ns > 0 {
             self.mark(Mark::WaitedThenRouted);
         }
-        self.waits.count(login.row, Fate::Routed(waited_ns));
+        self.count_wait(&login, Fate::Routed(waited_ns));
         self.note(Note::Routed {
             member,
             person,
@@ -203,7 +206,7 @@ impl World<'_> {
         self.check(flush_first(user, self.flushing.contains(&(run, user))));
         let backend_number = self.number_of(run, backend);
         let number = self.doors.next_number();
-        let slot = self.doors.open(Session {
+        let session = Session {
             number,
             is_open: true,
             door: login.door,
@@ -217,7 +220,9 @@ impl World<'_> {
             backend_number,
             opened_ns: self.now,
             bytes: 0,
-        });
+        };
+        self.count_opened(&session);
+        let slot = self.doors.open(session);
         self.record_session(slot);
         self.session_forwards(slot, false);
         let is_dead = self
@@ -246,6 +251,13 @@ impl World<'_> {
         }
     }
 
+    fn count_wait(&mut self, login: &Login, fate: Fate) {
+        self.waits.count(login.row, fate);
+        if let (Some(tally), false) = (&mut self.counted, login.is_probe) {
+            tally.answered(login.row, fate);
+        }
+    }
+
     fn number_of(&self, run: u32, backend: BackendId) -> u32 {
         let director = self.runs[run as usize].director.as_ref();
         let backend = director.and_then(|director| director.topology().backend(backend));
@@ -259,7 +271,7 @@ impl World<'_> {
             return;
         };
         self.counters.refused += 1;
-        self.waits.count(login.row, Fate::Refused);
+        self.count_wait(&login, Fate::Refused);
         let (mark, why) = match reason {
             RefuseReason::UnknownTag => (Mark::RefusedTag, "unknown tag"),
             RefuseReason::NoBackend { .. } => (Mark::RefusedNoBackend, "no backend"),

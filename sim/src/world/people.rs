@@ -6,6 +6,7 @@ use std::sync::Arc;
 use maildirector::topology::{TagId, Topology, UserId, UserKey};
 
 use crate::entropy::{Entropy, Purpose};
+use crate::plan::Plan;
 
 /// The tag of the second kind of users and backends; the first kind has none.
 pub(crate) const SECOND_TAG: &str = "b";
@@ -56,6 +57,11 @@ impl People {
         let mut by_key: Vec<(UserKey, u32)> = persons.iter().map(|person| person.key).zip(0..).collect();
         by_key.sort_unstable();
         People { persons, by_key }
+    }
+
+    /// Those of a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        People::new(plan.knobs.users.max(1), Entropy::new(plan.seed))
     }
 
     pub(crate) fn person(&self, number: u32) -> &Person {

@@ -6,27 +6,27 @@ use std::collections::BinaryHeap;
 use super::happening::Happening;
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<H> {
     at_ns: u64,
     number: u64,
-    happening: Happening,
+    happening: H,
 }
 
-impl PartialEq for Entry {
+impl<H> PartialEq for Entry<H> {
     fn eq(&self, other: &Self) -> bool {
         self.number == other.number
     }
 }
 
-impl Eq for Entry {}
+impl<H> Eq for Entry<H> {}
 
-impl PartialOrd for Entry {
+impl<H> PartialOrd for Entry<H> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Entry {
+impl<H> Ord for Entry<H> {
     /// The heap gives its greatest first, so that the earliest is the greatest.
     #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
@@ -35,15 +35,24 @@ impl Ord for Entry {
 }
 
 /// A queue of happenings.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    heap: BinaryHeap<Entry>,
+#[derive(Debug)]
+pub(crate) struct Queue<H = Happening> {
+    heap: BinaryHeap<Entry<H>>,
     next_number: u64,
 }
 
-impl Queue {
+impl<H> Default for Queue<H> {
+    fn default() -> Self {
+        Queue {
+            heap: BinaryHeap::new(),
+            next_number: 0,
+        }
+    }
+}
+
+impl<H> Queue<H> {
     #[inline]
-    pub(crate) fn push(&mut self, at_ns: u64, happening: Happening) {
+    pub(crate) fn push(&mut self, at_ns: u64, happening: H) {
         let number = self.next_number;
         self.next_number += 1;
         self.heap.push(Entry {
@@ -60,7 +69,7 @@ impl Queue {
     }
 
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<(u64, Happening)> {
+    pub(crate) fn pop(&mut self) -> Option<(u64, H)> {
         self.heap.pop().map(|entry| (entry.at_ns, entry.happening))
     }
 }

@@ -108,6 +108,7 @@ impl World<'_> {
     pub(super) fn recovery_begins(&mut self) {
         self.recovery.lease = longest_lease(self.plan);
         self.recovery.begun_ns = self.now;
+        self.counted_messages = self.counters.messages_sent;
         self.enter(Stage::Settling, "faults end");
         for index in 0..self.is_fault_on.len() as u32 {
             self.fault_ends(index);
@@ -362,6 +363,9 @@ impl World<'_> {
     /// The users go; what is left of them must go too. Half of all runs look at that.
     fn everybody_leaves(&mut self) {
         self.look_at_splits();
+        if self.counted.is_some() {
+            return self.finish();
+        }
         if self.entropy.draw(Purpose::Quiet, 0, 0) & 1 == 0 {
             return self.finish();
         }

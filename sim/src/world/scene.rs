@@ -27,6 +27,7 @@ use super::recovery::Recovery;
 use super::states::States;
 use crate::bug::{Bug, WorldBug};
 use crate::checkers::{Agreement, Broken, Commands, Leases};
+use crate::compare::Counted;
 use crate::entropy::Entropy;
 use crate::explain::Recorder;
 use crate::knobs::{Knobs, PolicyKnob};
@@ -100,6 +101,9 @@ pub(crate) struct World<'p> {
     pub(super) states: States,
     pub(super) waits: Waits,
     pub(super) counters: Counters,
+    /// The ledger of a comparison, and the messages up to the end of the faults.
+    pub(super) counted: Counted,
+    pub(super) counted_messages: u64,
     pub(super) broken: Option<(Broken, u64, u64)>,
     pub(super) is_over: bool,
 }
@@ -163,6 +167,8 @@ impl<'p> World<'p> {
             states: States::new(knobs.members.len()),
             waits: Waits::default(),
             counters: Counters::default(),
+            counted: None,
+            counted_messages: 0,
             broken: None,
             is_over: false,
         };

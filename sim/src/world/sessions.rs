@@ -174,6 +174,7 @@ impl World<'_> {
     }
 
     pub(super) fn close(&mut self, slot: u32, why: &'static str) {
+        self.count_closed(slot, why);
         let session = self.doors.session(slot);
         let note = Note::SessionClosed {
             member: session.member,

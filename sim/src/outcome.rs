@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::healing::Healing;
 use crate::coverage::Reached;
+use crate::healing::Healing;
 use crate::marks::MarkSet;
 use crate::outages::Outage;
 use crate::waits::Waits;

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::bug::Bug;
 use crate::checkers::Broken;
-use crate::outages::Visits;
 use crate::explain::{Recorder, Subject, Testimony};
+use crate::outages::Visits;
 use crate::outcome::{Invariant, Outcome};
 use crate::plan::Plan;
 use crate::state::MemberState;

@@ -162,17 +162,6 @@ impl Voter {
         }
     }
 
-    /// Every lease noted here that has not run out, whoever has confirmed what.
-    pub fn noted(&self, now: Instant) -> Vec<Stated> {
-        let running = self.notes.iter().filter(|(_, until)| **until > now);
-        let stated = |((member, boot), until): (&(MemberId, Boot), &Instant)| Stated {
-            member: *member,
-            boot: *boot,
-            remaining: until.since(now),
-        };
-        running.map(stated).collect()
-    }
-
     /// What is promised for the next epoch.
     pub fn promised(&self) -> Option<Ballot> {
         self.promised

@@ -14,7 +14,6 @@ mod inside;
 mod listing;
 mod machine;
 mod output;
-mod round_status;
 mod serving;
 mod start;
 mod status;
@@ -33,6 +32,5 @@ pub use inside::{BindingStatus, CommandsStatus, RoundStatus, SavesStatus, VoteSt
 pub use listing::HELD_PER_PAGE;
 pub use machine::Director;
 pub use output::{CommandError, DryRun, Event, EvictReason, Output, RefuseReason, RoundLeft};
-pub use round_status::RoundStatus;
 pub use serving::Standing;
 pub use status::{BackendStatus, LimitsUsed, MemberStatus, RingStatus, UserStatus, Why};

@@ -14,8 +14,8 @@
 
 mod bisect;
 mod caught;
-mod cross_check;
 mod compare;
+mod cross_check;
 mod determinism;
 mod diff;
 mod dump;
@@ -44,8 +44,8 @@ mod usage;
 mod waits;
 
 pub use bisect::{BisectArguments, bisect};
-pub use cross_check::{CrossCheckArguments, cross_check};
 pub use compare::{CompareArguments, compare};
+pub use cross_check::{CrossCheckArguments, cross_check};
 pub use determinism::{DeterminismArguments, check_determinism};
 pub use diff::{DiffArguments, diff};
 pub use ending::{EXIT_CODES, Ending};

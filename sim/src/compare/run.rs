@@ -18,7 +18,7 @@ pub fn run_ours(plan: &Plan) -> (Figures, Verdict) {
     let counted = world.take_count();
     let outcome = world.outcome();
     let figures = Figures {
-        settled_ns: outcome.settled_ns,
+        settled_ns: outcome.healing.map(|healing| healing.settling.took_ns),
         ..counted
     };
     (figures, outcome.verdict)

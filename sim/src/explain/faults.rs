@@ -48,6 +48,12 @@ impl<'p> InForce<'p> {
             Ending::OthersCutOff => Some("all others are cut off from a majority of voters"),
             Ending::OthersDeaf => Some("all others hear nothing from a majority of voters"),
             Ending::OthersStopped => Some("all but a majority of voters are stopped"),
+            Ending::OthersLossy => {
+                Some("nearly a third is lost of what a majority of voters and all others say to each other")
+            }
+            Ending::OthersFlapping => {
+                Some("the links between a majority of voters and all others fail and work in turns")
+            }
         }
     }
 

@@ -66,7 +66,7 @@ impl World<'_> {
     /// Somebody connects to a member.
     pub(super) fn log_in(&mut self, member: u8, wish: Wish) {
         self.counters.logins += 1;
-        if let (Some(tally), false) = (&mut self.counted, wish.is_probe) {
+        if let (Some(tally), false) = (&mut self.counted, wish.caller == Caller::Probe) {
             tally.asked();
         }
         let door = self.door_of(member);
@@ -253,7 +253,7 @@ impl World<'_> {
 
     fn count_wait(&mut self, login: &Login, fate: Fate) {
         self.waits.count(login.row, fate);
-        if let (Some(tally), false) = (&mut self.counted, login.is_probe) {
+        if let (Some(tally), false) = (&mut self.counted, login.caller == Caller::Probe) {
             tally.answered(login.row, fate);
         }
     }

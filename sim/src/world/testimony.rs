@@ -100,13 +100,13 @@ impl World<'_> {
             };
         };
         let local = self.local(member);
-        let rounds = director.round_status(local);
-        let noted = rounds.noted.iter().map(|noted| {
-            (
-                noted.member.index() as u8,
-                self.when(member, local.plus(noted.remaining)),
-            )
-        });
+        let vote = director.vote_status();
+        let confirmed = director
+            .bindings()
+            .into_iter()
+            .filter(|binding| binding.is_confirmed);
+        let running = vote.notes.iter().filter(|(_, _, until)| *until > local);
+        let noted = running.map(|(holder, _, until)| (holder.index() as u8, self.when(member, *until)));
         Belief {
             member,
             role,
@@ -121,12 +121,12 @@ impl World<'_> {
                 .iter()
                 .map(|user| user_belief(director, user.user))
                 .collect(),
-            coordinates: rounds.coordinates.map(ballot_name),
-            promised: rounds.promised.map(ballot_name),
-            accepted: rounds
+            coordinates: director.round_status().map(|round| ballot_name(round.ballot)),
+            promised: vote.promised.map(ballot_name),
+            accepted: vote
                 .accepted
                 .map(|(ballot, value)| format!("{} in {}", value_name(value), ballot_name(ballot))),
-            confirmed: rounds.confirmed.into_iter().map(value_name).collect(),
+            confirmed: confirmed.map(|binding| value_name(binding.value)).collect(),
             noted: noted.collect(),
         }
     }

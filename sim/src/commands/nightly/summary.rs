@@ -125,6 +125,7 @@ fn word(ending: Ending) -> &'static str {
         Ending::Liveness => "liveness",
         Ending::Coverage => "coverage",
         Ending::Nondeterminism => "nondeterminism",
+        Ending::Different => "different",
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `sweep` (`sim run`), `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly` | one command each |
+//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly` | one command each |
+//! | `sweep` | the loops of `run`, their books, their files |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
@@ -20,6 +21,7 @@ mod nightly;
 mod plans;
 mod progress;
 mod replay;
+mod run;
 mod say;
 mod seeds;
 mod subject;
@@ -37,6 +39,6 @@ pub use mutants::{MutantsArguments, mutants};
 pub use nightly::{NightlyArguments, nightly};
 pub use plans::{PlansArguments, plans};
 pub use replay::{ReplayArguments, replay};
-pub use sweep::{RunArguments, run};
+pub use run::{RunArguments, run};
 pub use usage::UsageError;
 pub use waits::{WaitsArguments, waits};

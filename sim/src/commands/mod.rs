@@ -2,8 +2,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `sweep` (`sim run`), `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly`, `cross_check`, `compare` | one command each |
+//! | `run`, `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly`, `cross_check`, `compare` | one command each |
 //! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
+//! | `sweep` | the loops of `run`, their books, their files |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `diff`, `bisect` | two runs compared; the commit that broke a plan |
 //! | `dump` | a member at one moment, for `replay` |
@@ -33,6 +34,7 @@ mod plans;
 mod progress;
 mod recovery;
 mod replay;
+mod run;
 mod run_on_hosts;
 mod say;
 mod seeds;
@@ -57,6 +59,6 @@ pub use nightly::{NightlyArguments, nightly};
 pub use plans::{PlansArguments, plans};
 pub use recovery::{RecoveryArguments, recovery};
 pub use replay::{ReplayArguments, replay};
-pub use sweep::{RunArguments, run};
+pub use run::{RunArguments, run};
 pub use usage::UsageError;
 pub use waits::{WaitsArguments, waits};

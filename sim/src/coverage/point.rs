@@ -49,7 +49,7 @@ impl Point {
         }
     }
 
-    /// The catalogue: all that could be reached. Some of it can't: what a member does while it is dead.
+    /// The catalogue: everything that a run may say it reached. Some of it can't be: what a member does while it is dead.
     pub fn all() -> impl Iterator<Item = Point> {
         let kinds = || 0..KINDS.len();
         let states = || State::ALL.iter().copied();
@@ -65,9 +65,8 @@ impl Point {
         let together =
             kinds().flat_map(|kind| (kind..KINDS.len()).map(move |other| Point::Together(kind, other)));
         let pairs = |point: fn(State, State) -> Point| {
-            let of_members = || State::ALL.iter().copied().filter(|state| !state.is_of_ring());
-            of_members().flat_map(move |state| {
-                let others = of_members().filter(move |other| *other >= state);
+            states().flat_map(move |state| {
+                let others = states().filter(move |other| *other >= state);
                 others.map(move |other| point(state, other))
             })
         };

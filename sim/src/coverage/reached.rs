@@ -110,7 +110,11 @@ fn bits(set: u32) -> impl Iterator<Item = usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::plan::Plan;
+    use crate::run::{Options, run};
 
     fn entered(reached: &mut Reached, state: State, striking: u32, in_force: u32, own: u32) {
         let moment = Moment {
@@ -132,6 +136,17 @@ mod tests {
             Point::AtOnce(State::Saving, State::Proposing),
         ];
         assert_eq!(points, wanted);
+    }
+
+    #[test]
+    fn whatever_runs_reach_is_in_the_catalogue() {
+        let known: BTreeSet<usize> = Point::all().map(|point| point.number()).collect();
+        for seed in 0..40 {
+            let outcome = run(&Plan::from_seed(seed), &Options::default());
+            for point in outcome.reached.points(&outcome.marks) {
+                assert!(known.contains(&point.number()), "seed {seed}: {point}");
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use sim::learn::{Origin, Search, Trial};
 use sim::{Bug, Options, Outcome, Verdict};
 
-use super::command::Sweep;
+use super::asked::Sweep;
 use super::folder;
 use super::ledger::Ledger;
 use super::pace::Pace;

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `command` | the arguments, and which of both it is |
+//! | `asked` | what a sweep is asked to do; the arguments are `run`'s |
 //! | `plain`, `learning` | the two loops |
 //! | `ledger` | what came of all runs so far |
 //! | `pace` | signs of life, and when the state is to be saved |
@@ -10,7 +10,7 @@
 //! | `saved` | a sweep that was left, as a file |
 //! | `coverage` | what was reached and what was not, for people and programs |
 
-mod command;
+mod asked;
 mod coverage;
 mod folder;
 mod learning;
@@ -19,4 +19,9 @@ mod pace;
 mod plain;
 mod saved;
 
-pub use command::{RunArguments, run};
+pub use asked::Sweep;
+pub use coverage::Detail;
+pub use learning::search;
+pub use ledger::Ledger;
+pub use plain::sweep;
+pub use saved::Saved;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::command::Sweep;
+use super::asked::Sweep;
 use crate::commands::host::Stopwatch;
 use crate::commands::progress::Progress;
 use crate::commands::table::grouped;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use sim::{Options, Plan};
 
-use super::command::Sweep;
+use super::asked::Sweep;
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::saved::Saved;

@@ -11,7 +11,7 @@ use sim::coverage::{Point, Seen, Tally};
 use sim::learn::{Entry, Search};
 use sim::{Bug, Options, Plan};
 
-use super::command::Sweep;
+use super::asked::Sweep;
 use super::ledger::Ledger;
 use crate::commands::ending::Ending;
 use crate::commands::execute::execute;

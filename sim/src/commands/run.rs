@@ -5,21 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use sim::Bug;
 use sim::learn::digest;
 
-use super::coverage::Detail;
-use super::ledger::Ledger;
-use super::saved::Saved;
-use super::{learning, plain};
-use crate::commands::ending::Ending;
-use crate::commands::host;
-use crate::commands::layer::{Layer, Plans};
-use crate::commands::run_on_hosts::{HostsSweep, run_on_hosts};
-use crate::commands::say::say;
-use crate::commands::seeds::{SeedRange, parse_span};
-use crate::commands::subject::bug_named;
-use crate::commands::usage::UsageError;
+use super::ending::Ending;
+use super::host;
+use super::layer::{Layer, Plans};
+use super::run_on_hosts::{HostsSweep, run_on_hosts};
+use super::say::say;
+use super::seeds::{SeedRange, parse_span};
+use super::subject::bug_named;
+use super::sweep::{Detail, Ledger, Saved, Sweep, search, sweep};
+use super::usage::UsageError;
 
 /// Arguments of `sim run`.
 #[derive(Args)]
@@ -71,38 +67,25 @@ pub struct RunArguments {
     plans: Plans,
 }
 
-/// What both kinds of sweep need to know.
-pub struct Sweep {
-    pub seeds: SeedRange,
-    pub jobs: usize,
-    pub budget: Option<Duration>,
-    pub is_until_fail: bool,
-    pub bug: Option<Bug>,
-    /// Where failing plans and the corpus go.
-    pub corpus: Option<PathBuf>,
-    /// Where the state goes.
-    pub save: Option<PathBuf>,
-}
-
 /// Runs the seeds, or the search, and tells what they came to.
 ///
 /// # Errors
 /// The arguments can't be used, or a file can't be read or written.
 pub fn run(arguments: &RunArguments) -> Result<Ending, UsageError> {
-    let (sweep, saved) = match &arguments.resume {
+    let (asked, saved) = match &arguments.resume {
         Some(place) => resumed(place, arguments)?,
         None => (begun(arguments)?, None),
     };
-    if !sweep.seeds.is_bounded() && sweep.budget.is_none() && !sweep.is_until_fail {
-        return Err(UsageError::Endless(sweep.seeds));
+    if !asked.seeds.is_bounded() && asked.budget.is_none() && !asked.is_until_fail {
+        return Err(UsageError::Endless(asked.seeds));
     }
     if arguments.layer == Layer::Turmoil {
         return run_on_hosts(&HostsSweep {
-            seeds: sweep.seeds,
-            jobs: sweep.jobs,
-            budget: sweep.budget,
-            until_fail: sweep.is_until_fail,
-            bug: sweep.bug,
+            seeds: asked.seeds,
+            jobs: asked.jobs,
+            budget: asked.budget,
+            until_fail: asked.is_until_fail,
+            bug: asked.bug,
             plans: arguments.plans,
             json: arguments.json,
         });
@@ -115,14 +98,14 @@ pub fn run(arguments: &RunArguments) -> Result<Ending, UsageError> {
     let is_learning = saved.as_ref().map_or(arguments.learn, Saved::is_learning);
     let mut witness = BTreeMap::new();
     if is_learning {
-        let search = learning::search(&sweep, saved.as_ref(), arguments.search_seed, &mut ledger)?;
-        for entry in search.corpus.entries() {
+        let searched = search(&asked, saved.as_ref(), arguments.search_seed, &mut ledger)?;
+        for entry in searched.corpus.entries() {
             let name = digest(&entry.plan);
             let numbers = entry.points.iter().map(|point| point.number());
             witness.extend(numbers.map(|number| (number, name.clone())));
         }
     } else {
-        plain::sweep(&sweep, saved.as_ref(), &mut ledger)?;
+        sweep(&asked, saved.as_ref(), &mut ledger)?;
     }
     let is_uncovered = ledger.is_uncovered();
     if arguments.require_marks && is_uncovered {
@@ -138,7 +121,7 @@ pub fn run(arguments: &RunArguments) -> Result<Ending, UsageError> {
         false => say(ledger.text(&detail)),
     }
     if host::is_stop_wanted() {
-        match &sweep.save {
+        match &asked.save {
             Some(path) => eprintln!("stopped; to go on: sim run --resume {}", path.display()),
             None => eprintln!("stopped; nothing was saved, since neither --save nor --corpus was given"),
         }

@@ -25,6 +25,8 @@ Examples:
   sim plans sim/plans                         the committed regressions
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
+  sim recovery --seeds 0..60 --markdown       how long users are without service, by fault
+  sim recovery --core --seeds 0..4000         how fast rings recover, in renew intervals
   sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.

@@ -33,6 +33,8 @@ Examples:
   sim bisect 4711 --good v0.1                 the commit that broke it
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
+  sim recovery --seeds 0..60 --markdown       how long users are without service, by fault
+  sim recovery --core --seeds 0..4000         how fast rings recover, in renew intervals
   sim run --learn --budget 8h --corpus night  change what reached something new, for a night
   sim run --resume night                      go on with it
   sim nightly --night 20261127 --budget 6h    all that is worth a night, with one summary

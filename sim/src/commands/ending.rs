@@ -29,7 +29,7 @@ Exit codes:
   0  clean
   2  the command line or a file could not be used
   3  crash: the machine panicked
-  4  safety: a rule was broken
+  4  safety: a rule was broken, or a plan ended differently in two worlds
   5  liveness: faults ended and the ring did not come back in time
   6  coverage: a mark was never hit, or a planted bug was not noticed
   7  nondeterminism: one seed gave two different runs

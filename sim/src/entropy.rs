@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     HealthKnobs,
     Probe,
     Drain,
+    Calendar,
+    Scale,
 }
 
 /// The source of all randomness of one run.

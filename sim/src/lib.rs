@@ -7,6 +7,7 @@
 //! | [`bug`] | what a run may break on purpose, to see that it is noticed |
 //! | [`run()`], [`outcome`] | running a plan, and what came of it |
 //! | [`marks`], [`waits`] | what was reached, and how long users waited |
+//! | [`scale`] | large rings over many years |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
@@ -21,6 +22,7 @@ pub mod marks;
 pub mod outcome;
 pub mod plan;
 pub mod run;
+pub mod scale;
 mod sweep;
 mod trace;
 pub mod waits;

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 
 use commands::{
     DeterminismArguments, EXIT_CODES, Ending, MinimizeArguments, MutantsArguments, PlansArguments,
-    ReplayArguments, RunArguments, UsageError, WaitsArguments, check_determinism, minimize, mutants, plans,
-    replay, run, waits,
+    ReplayArguments, RunArguments, ScaleArguments, UsageError, WaitsArguments, check_determinism, minimize,
+    mutants, plans, replay, run, scale, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -25,7 +25,8 @@ Examples:
   sim plans sim/plans                         the committed regressions
   sim check-determinism --seeds 0..200        is a seed the same run everywhere?
   sim explore --small                         every order of events in small rings
-  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on";
+  sim waits --seeds 0..2000 --markdown        how long users wait while something goes on
+  sim scale --out docs/scale --markdown       rings of 3 to 100 directors over ten years";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
 #[derive(Parser)]
@@ -53,6 +54,8 @@ enum Command {
     Explore(explore::ExploreArguments),
     /// Show how long users wait during each kind of change and fault.
     Waits(WaitsArguments),
+    /// Show what large rings cost, how long their users are without service, and where they end.
+    Scale(ScaleArguments),
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Plans(arguments) => plans(&arguments),
         Command::Explore(arguments) => Ok(explore::run(&arguments)),
         Command::Waits(arguments) => waits(&arguments),
+        Command::Scale(arguments) => scale(&arguments),
     }
 }
 

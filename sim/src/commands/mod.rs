@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `waits` | one command each |
+//! | `run`, `replay`, `minimize`, `determinism`, `mutants`, `plans`, `scale`, `waits` | one command each |
 //! | `execute`, `caught` | one run, with panics caught |
 //! | `host` | the host's clock, threads and processes: nowhere else |
 //! | `failure`, `totals`, `table`, `progress`, `say` | what is printed |
@@ -21,6 +21,7 @@ mod progress;
 mod replay;
 mod run;
 mod say;
+mod scale;
 mod seeds;
 mod subject;
 mod table;
@@ -36,5 +37,6 @@ pub use mutants::{MutantsArguments, mutants};
 pub use plans::{PlansArguments, plans};
 pub use replay::{ReplayArguments, replay};
 pub use run::{RunArguments, run};
+pub use scale::{ScaleArguments, scale};
 pub use usage::UsageError;
 pub use waits::{WaitsArguments, waits};

@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     HealthKnobs,
     Probe,
     Drain,
+    Calendar,
+    Scale,
     Search,
 }
 

@@ -15,6 +15,7 @@
 //! | [`hosts`] | asking for a run of the whole daemon on simulated hosts |
 //! | [`classic`] | Dovecot's own director, to compare with |
 //! | [`compare`] | the same plans with either kind of directors |
+//! | [`scale`] | large rings over many years |
 //!
 //! A run depends on its plan and its bug alone: no clock, no entropy, no threads, no random iteration. The commands
 //! around it (sweeps, replay, minimising) are left to the binary.
@@ -41,6 +42,7 @@ pub mod plan;
 pub mod run;
 pub mod single;
 pub mod state;
+pub mod scale;
 mod sweep;
 mod trace;
 pub mod waits;

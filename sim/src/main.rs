@@ -8,10 +8,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    BisectArguments, CompareArguments, CrossCheckArguments, DeterminismArguments, DiffArguments, EXIT_CODES,
-    Ending, ExplainArguments, MinimizeArguments, MutantsArguments, NightlyArguments, PlansArguments,
-    RecoveryArguments, ReplayArguments, RunArguments, UsageError, WaitsArguments, bisect, check_determinism,
-    compare, cross_check, diff, minimize, mutants, nightly, plans, recovery, replay, run, waits,
+    BisectArguments, CompareArguments, CrossCheckArguments, DeterminismArguments, DiffArguments,
+    EXIT_CODES, Ending, ExplainArguments, MinimizeArguments, MutantsArguments, NightlyArguments,
+    PlansArguments, RecoveryArguments, ReplayArguments, RunArguments, ScaleArguments, UsageError,
+    WaitsArguments, bisect, check_determinism, compare, cross_check, diff, minimize, mutants, nightly,
+    plans, recovery, replay, run, scale, waits,
 };
 
 const EXAMPLES: &str = "\
@@ -42,7 +43,8 @@ Examples:
   sim run --seeds 0..1000 --layer turmoil     the same plans with the whole daemon on simulated hosts
   sim replay 17 --layer turmoil --trace -     one of them again
   sim cross-check --seeds 0..100              does a plan end equally in both worlds?
-  sim compare --seeds 0..200                  the same plans with Dovecot's own directors";
+  sim compare --seeds 0..200                  the same plans with Dovecot's own directors
+  sim scale --out docs/scale --markdown       rings of 3 to 100 directors over ten years";
 
 /// Runs rings of real directors in simulated worlds: thousands of faults, one seed each, every run repeatable.
 #[derive(Parser)]
@@ -84,6 +86,8 @@ enum Command {
     Waits(WaitsArguments),
     /// Everything worth a night: new seeds, a search that learns, plans, mutants, determinism; one summary.
     Nightly(NightlyArguments),
+    /// Show what large rings cost, how long their users are without service, and where they end.
+    Scale(ScaleArguments),
 }
 
 fn main() -> ExitCode {
@@ -113,6 +117,7 @@ fn perform(command: Command) -> Result<Ending, UsageError> {
         Command::Compare(arguments) => compare(&arguments),
         Command::Waits(arguments) => waits(&arguments),
         Command::Nightly(arguments) => nightly(&arguments),
+        Command::Scale(arguments) => scale(&arguments),
     }
 }
 

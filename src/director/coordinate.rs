@@ -19,6 +19,10 @@ use crate::world::Instant;
 /// Pins that one topology may have; users held beyond it are moved instead of pinned.
 const PINS_MAX: usize = 1_000_000;
 
+/// A value with more pins is said again only to all at once. What is for one member passes every link of the ring too, so one
+/// copy for each silent member would fill the links, and leases would run out behind them.
+const PINS_SAID_TO_ONE_MAX: usize = 4_096;
+
 /// Questions before a round: which leases are out, which pins are in use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Survey {
@@ -426,6 +430,9 @@ impl Director {
             return;
         }
         let ballot = round.ballot();
+        let is_large = round
+            .value()
+            .is_some_and(|value| value.pins.len() > PINS_SAID_TO_ONE_MAX);
         let body = match round.value() {
             None => Body::Prepare {
                 ballot,
@@ -458,7 +465,7 @@ impl Director {
             self.flood(body, out);
             return;
         }
-        for id in silent {
+        for id in silent.into_iter().filter(|_| !is_large) {
             self.send(id, body.clone(), out);
         }
     }

@@ -3,6 +3,7 @@
 mod draining;
 mod flushing;
 mod health;
+mod repeating;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

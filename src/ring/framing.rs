@@ -15,6 +15,9 @@ const KIND_MESSAGE: u8 = 1;
 /// Kind, origin, boot, sequence, recipient, hops.
 const HEAD_BYTES: usize = 1 + 2 + 8 + 8 + 4 + 1;
 
+/// What a message takes on a link beside its body.
+pub const FRAME_HEAD_BYTES: usize = LENGTH_BYTES + HEAD_BYTES;
+
 /// A link that has nothing to say says this.
 pub(super) const KEEPALIVE: [u8; LENGTH_BYTES + 1] = [0, 0, 0, 1, KIND_KEEPALIVE];
 

@@ -27,6 +27,7 @@ mod tls;
 
 pub use codec::{CodecError, FRAME_BYTES_MAX, decode, decode_record, encode, encode_record};
 pub use event::{Counters, Difference, Direction, LinkStatus, RingEvent};
+pub use framing::FRAME_HEAD_BYTES;
 pub use greeting::{PROTOCOL_MAX, PROTOCOL_MIN};
 pub use handle::{Ring, start};
 pub use refusal::Refusal;

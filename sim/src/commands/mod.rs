@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `run`, `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly`, `cross_check`, `compare` | one command each |
+//! | `run`, `replay`, `explain`, `minimize`, `determinism`, `mutants`, `plans`, `waits`, `nightly`, `cross_check`, `compare`, `scale` | one command each |
 //! | `recovery`, `healing` | `sim recovery`: outages of users, and how cores recover |
 //! | `sweep` | the loops of `run`, their books, their files |
 //! | `execute`, `caught` | one run, with panics caught |
@@ -37,6 +37,7 @@ mod replay;
 mod run;
 mod run_on_hosts;
 mod say;
+mod scale;
 mod seeds;
 mod subject;
 mod sweep;
@@ -60,5 +61,6 @@ pub use plans::{PlansArguments, plans};
 pub use recovery::{RecoveryArguments, recovery};
 pub use replay::{ReplayArguments, replay};
 pub use run::{RunArguments, run};
+pub use scale::{ScaleArguments, scale};
 pub use usage::UsageError;
 pub use waits::{WaitsArguments, waits};

@@ -21,7 +21,11 @@ pub fn reason_for_more(bug: Bug) -> Option<&'static str> {
         ),
         Bug::Rule(Rule::MajorityOfOneBallot) => Some(
             "a coordinator with a vote knows what its earlier ballot had accepted, so three voters need another beside \
-             them, and each message of two rounds has to reach the right ones only",
+             them",
+        ),
+        Bug::Rule(Rule::FreezesAddUp) => Some(
+            "two Prepares, a login between them and the closing meet by chance: with three members one seed in hundreds \
+             shows it, too few for a plan that is to last",
         ),
         Bug::Rule(_) | Bug::World(_) => None,
     }

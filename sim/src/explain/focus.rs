@@ -131,7 +131,7 @@ fn members(
     let open = recorder
         .open()
         .filter(|session| persons.contains(&session.person));
-    if members.len() < 2 {
+    if members.is_empty() {
         members.extend(open.map(|session| session.member));
     }
     if invariant == Invariant::Agreement {

@@ -149,7 +149,7 @@ fn story(explained: &Explained, commands: &[String]) -> String {
     let plan = &explained.plan;
     let _ = writeln!(
         text,
-        "<h2>The whole plan</h2>\n<details><summary>{} faults</summary><ul>",
+        "<h2>The whole plan</h2>\n<details><summary>Faults: {}</summary><ul>",
         plan.faults.len()
     );
     for (index, fault) in plan.faults.iter().enumerate() {

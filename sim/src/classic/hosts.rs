@@ -21,12 +21,16 @@ pub(super) struct Host {
     pub(super) is_desynced: bool,
 }
 
+/// Rings of so many earlier lists are kept: two directors that do not agree go back and forth between few.
+const KEPT: usize = 4;
+
 /// The host list.
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
     hosts: BTreeMap<IpAddr, Host>,
     /// None when nobody is on the list.
     rings: Option<Arc<Topology>>,
+    kept: Vec<(Vec<HostLine>, Arc<Topology>)>,
 }
 
 impl Hosts {
@@ -38,8 +42,9 @@ impl Hosts {
         let mut hosts = Hosts {
             hosts: lines.iter().map(|line| (line.ip, host(line))).collect(),
             rings: None,
+            kept: Vec::new(),
         };
-        hosts.rings = hosts.computed();
+        hosts.renew();
         hosts
     }
 
@@ -54,12 +59,12 @@ impl Hosts {
 
     pub(super) fn set(&mut self, line: HostLine, is_desynced: bool) {
         self.hosts.insert(line.ip, Host { line, is_desynced });
-        self.rings = self.computed();
+        self.renew();
     }
 
     pub(super) fn remove(&mut self, ip: IpAddr) {
         self.hosts.remove(&ip);
-        self.rings = self.computed();
+        self.renew();
     }
 
     pub(super) fn clear(&mut self) {
@@ -93,6 +98,23 @@ impl Hosts {
     /// The list in one number, as a SYNC carries it; never 0.
     pub(super) fn hash(&self) -> u32 {
         self.rings.as_ref().map_or(1, |rings| rings.hosts_hash())
+    }
+
+    fn renew(&mut self) {
+        let timeless = |host: &Host| HostLine {
+            updown_changed_s: 0,
+            ..host.line.clone()
+        };
+        let lines: Vec<HostLine> = self.hosts.values().map(timeless).collect();
+        if let Some((_, rings)) = self.kept.iter().find(|(kept, _)| *kept == lines) {
+            self.rings = Some(Arc::clone(rings));
+            return;
+        }
+        self.rings = self.computed();
+        if let Some(rings) = &self.rings {
+            self.kept.truncate(KEPT - 1);
+            self.kept.insert(0, (lines, Arc::clone(rings)));
+        }
     }
 
     fn computed(&self) -> Option<Arc<Topology>> {

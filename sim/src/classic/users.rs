@@ -42,7 +42,7 @@ impl Users {
     pub(super) fn new(expire_s: u32) -> Self {
         Users {
             expire_s,
-            near_s: (expire_s / 10).min(30).max(3),
+            near_s: (expire_s / 10).clamp(3, 30),
             users: BTreeMap::new(),
             tags: BTreeSet::new(),
         }

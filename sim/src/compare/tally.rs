@@ -43,6 +43,8 @@ pub struct Figures {
     pub settled_ns: Option<u64>,
     /// Whether faults lasted to the end, so that there was something to settle.
     pub had_to_settle: bool,
+    /// Messages begot messages without end, and the run was cut short there.
+    pub is_storm: bool,
     /// How long logins waited, by what was going on.
     pub waits: Waits,
 }

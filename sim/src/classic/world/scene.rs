@@ -17,6 +17,8 @@ pub(super) const MS: u64 = 1_000_000;
 /// Unix time at the beginning, in milliseconds.
 const UNIX_MS: u64 = 1_795_436_984_000;
 const RING_PORT: u16 = 9090;
+/// After so many messages a plan is over: directors whose messages beget more than die would go on for ever.
+const MESSAGES_MAX: u64 = 1_000_000;
 /// A timer that is due again at once waits so long: nothing here happens twice in no time.
 const TICK_MIN_NS: u64 = 100_000;
 
@@ -145,6 +147,7 @@ pub(crate) struct ClassicWorld<'p> {
     messages_at_recovery: u64,
     recovery_began_ns: Option<u64>,
     settled_ns: Option<u64>,
+    is_storm: bool,
     is_over: bool,
 }
 
@@ -191,6 +194,7 @@ impl<'p> ClassicWorld<'p> {
             messages_at_recovery: 0,
             recovery_began_ns: None,
             settled_ns: None,
+            is_storm: false,
             is_over: false,
         };
         world.schedule();
@@ -227,6 +231,11 @@ impl<'p> ClassicWorld<'p> {
             };
             self.now = self.now.max(at_ns);
             self.happen(happening);
+            if self.messages > MESSAGES_MAX {
+                self.messages_at_recovery = self.messages;
+                self.is_storm = true;
+                self.is_over = true;
+            }
         }
     }
 
@@ -234,6 +243,7 @@ impl<'p> ClassicWorld<'p> {
     pub(crate) fn figures(self) -> Figures {
         Figures {
             settled_ns: self.settled_ns,
+            is_storm: self.is_storm,
             ..self.tally.finish(self.now, self.messages_at_recovery)
         }
     }

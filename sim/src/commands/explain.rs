@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sim::{Explained, Verdict};
+use sim::{Bug, Explained, Options, Plan, Verdict};
 
 use super::ending::Ending;
-use super::execute::{ending_of, explain_caught};
+use super::execute::{ending_of, execute, explain_caught};
 use super::say::say;
 use super::subject::{Subject, bug_named, write_text};
 use super::usage::UsageError;
@@ -36,9 +36,14 @@ pub struct ExplainArguments {
 pub fn explain(arguments: &ExplainArguments) -> Result<Ending, UsageError> {
     let bug = bug_named(arguments.bug.as_deref())?;
     let subject = Subject::parse(&arguments.subject);
-    let plan = subject.plan()?;
+    let named = subject.plan()?;
+    let plan = first_that_breaks(&named, bug);
     let explained = explain_caught(&plan, bug).map_err(UsageError::Unexplained)?;
-    let title = subject.title();
+    let title = if plan.seed == named.seed {
+        subject.title()
+    } else {
+        format!("{} (its seed {})", subject.title(), plan.seed)
+    };
     if arguments.text {
         say(explained.text(&title));
     }
@@ -54,6 +59,17 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Ending, UsageError> {
         }
     }
     Ok(ending_of(&explained.outcome.verdict))
+}
+
+/// Of a plan that leaves much to chance, the first of its seeds that breaks something; the plan as it is when none does.
+fn first_that_breaks(plan: &Plan, bug: Option<Bug>) -> Plan {
+    let options = Options {
+        bug,
+        ..Options::default()
+    };
+    let is_one = plan.trials().nth(1).is_none();
+    let breaks = |trial: &Plan| is_one || execute(trial, &options).verdict != Verdict::Ok;
+    plan.trials().find(breaks).unwrap_or_else(|| plan.clone())
 }
 
 fn told(explained: &Explained, path: &Path) -> String {

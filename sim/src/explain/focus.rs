@@ -30,6 +30,8 @@ pub(crate) struct Focus {
     pub(crate) voters: BTreeSet<u8>,
     /// It is about what probes found, and so about whatever made them fail.
     pub(crate) is_about_health: bool,
+    /// It is about how the ring started.
+    pub(crate) is_about_start: bool,
     /// The askings for leases that matter: who asked, and the number.
     pub(crate) askings: BTreeSet<(u8, u64)>,
     /// Everything between members matters that was sent after this.
@@ -71,6 +73,7 @@ impl Focus {
                 | Invariant::DeadBackendOut
                 | Invariant::NoFlapping
         );
+        focus.is_about_start = invariant == Invariant::Agreement && subject.epochs.contains(&0);
         focus.askings = askings(recorder, &focus.members);
         focus.last = last_events(event, recorder, &focus);
         let now_ns = testimony.now_ns;
@@ -96,6 +99,7 @@ impl Focus {
                 let brings = message.round().0.checked_sub(1);
                 self.members.contains(&to) && brings.is_some_and(|end| self.ends.contains(&end))
             }
+            MessageKind::Hello => touches && self.is_about_start,
             MessageKind::Request => touches && self.ends.contains(&message.epoch()),
             kind => is_of_round(kind) && is_round,
         }

@@ -46,18 +46,20 @@ impl World<'_> {
         };
         // An epoch may be decided and its commit be lost with those that knew it: then the voters of the epoch before
         // have to find it out.
-        if self.has_majority(newest) && self.has_majority(known) {
+        if self.has_majority(newest, u128::MAX) && self.has_majority(known, u128::MAX) {
             return true;
         }
         self.mark(Mark::MajorityLost);
         false
     }
 
-    fn has_majority(&self, topology: &Topology) -> bool {
+    /// Whether a majority of the voters is among these members and has the storage that the ring knows.
+    fn has_majority(&self, topology: &Topology, members: u128) -> bool {
         let is_there = |voter: &&Listed| {
             let state = &self.members[usize::from(voter.id.index())];
             let kept = state.storage.kept();
-            voter.votes && kept.is_some_and(|record| record.incarnation == voter.incarnation)
+            let is_meant = members >> voter.id.index() & 1 == 1;
+            voter.votes && is_meant && kept.is_some_and(|record| record.incarnation == voter.incarnation)
         };
         topology.members().filter(is_there).count() >= topology.majority()
     }
@@ -93,7 +95,9 @@ impl World<'_> {
         let core = self.choose_core(&newest.topology);
         let is_core = |member: usize| core >> member & 1 == 1;
         let mut members = self.members.iter().enumerate();
-        let is_started = members.any(|(at, member)| is_core(at) && kept_topology(member).is_some());
+        // A crash before the first record was synced is as good as a wiped disk: without that voter it may be no majority.
+        let is_started = members.any(|(at, member)| is_core(at) && kept_topology(member).is_some())
+            && self.has_majority(&newest.topology, core);
         if self.plan.ending == Ending::AllHeal || !is_started {
             // Who has bound himself to start the ring waits for those who may have started it: if they never come
             // back, the operator has to say so.

@@ -102,7 +102,11 @@ impl World<'_> {
 
     pub(super) fn probe_commanded(&mut self, member: u8, is_done: bool) {
         self.recovery.petitions.commands_open &= !(1 << member);
-        if is_done && let Some(asked_ns) = self.recovery.petitions.commands.remove(&member) {
+        // An admin whose limit is shorter than what the ring may take is answered in time with that nobody knows.
+        let is_too_short = self.knobs().command_wait_ms * MS < self.recovery.patience().answer_ns;
+        if !is_done && is_too_short {
+            self.recovery.petitions.commands.remove(&member);
+        } else if is_done && let Some(asked_ns) = self.recovery.petitions.commands.remove(&member) {
             let wait = self.wait_since(asked_ns);
             self.recovery.petitions.slowest_command.keep(wait);
         }

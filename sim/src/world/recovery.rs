@@ -161,7 +161,8 @@ impl World<'_> {
             ),
             has_deaf: outside == Outside::Deaf,
             comes_and_goes_ns: match outside {
-                Outside::Lossy => Some(self.recovery.lease.as_nanos() as u64),
+                // What is lost is chance: such a member may come to coordinate and be lost several times in a row.
+                Outside::Lossy => Some(self.recovery.lease.as_nanos() as u64 * 3),
                 Outside::Flapping { turn_ns } => Some(turn_ns),
                 _ => None,
             },

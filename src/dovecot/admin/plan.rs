@@ -85,7 +85,8 @@ pub(super) const NOT_FOUND: &[u8] = b"NOTFOUND\n";
 
 /// What a request means. `user` is whom it names, if it names anybody.
 ///
-/// What is so already needs no round, as long as this director surely knows: under a lease.
+/// What is so already needs no round, as long as this director surely knows: under a lease, and while no change is under
+/// way.
 pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Instant, site: &Site) -> Plan {
     let at_unix_s = site.unix_now_s;
     let view = View { director, site, now };
@@ -258,12 +259,18 @@ impl View<'_> {
 
     /// By name it is one user, by hash everybody of it.
     fn user_move(&self, user: Option<Whom>, ip: IpAddr) -> Plan {
-        let (Some(user), Some(backend)) = (user, self.topology().backend_at(ip)) else {
+        let Some(user) = user else {
             return Plan::Say(NOT_FOUND.into());
         };
         let key = match user {
             Whom::Key(key) | Whom::Either(key, _) => key,
             Whom::Hash(hash) => UserKey::everybody_of(hash),
+        };
+        let Some(backend) = self.topology().backend_at(ip) else {
+            if self.knows_surely() {
+                return Plan::Say(NOT_FOUND.into());
+            }
+            return Plan::Change(vec![Change::Move { key, ip }]);
         };
         let moved = UserId {
             key,
@@ -283,9 +290,11 @@ impl View<'_> {
         self.director.topology()
     }
 
-    /// Without a lease this director may not know the latest topology.
+    /// Without a lease this director may not know the latest topology; nor while it is bound to a value, which may
+    /// have been decided, and its admin answered, before word of that is here.
     fn knows_surely(&self) -> bool {
-        self.director.standing() == Standing::Leased
+        let ring = self.director.ring_status(self.now);
+        ring.standing == Standing::Leased && !ring.is_changing
     }
 }
 

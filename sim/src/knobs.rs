@@ -62,6 +62,9 @@ pub struct Knobs {
     pub failed_max_permille: u32,
     /// How long users are left on a failed backend.
     pub evict_after_ms: u64,
+    /// Directors come and go by address, as `doveadm director ring add` and `ring remove` order it, and get their vote when
+    /// they are there.
+    pub joins_by_address: bool,
     /// Every command sets a mark in the topology by which it is recognised later; `user_expire` is used for that.
     pub has_markers: bool,
     /// Which kinds of faults this seed was allowed to use (names as in the plan); says nothing to the run itself.
@@ -97,6 +100,7 @@ impl Default for Knobs {
             probe_ms: 0,
             failed_max_permille: 0,
             evict_after_ms: 0,
+            joins_by_address: false,
             has_markers: false,
             fault_kinds: Vec::new(),
         }

@@ -87,6 +87,7 @@ pub fn knobs(dice: &mut Dice) -> Knobs {
         probe_ms: 0,
         failed_max_permille: 0,
         evict_after_ms: 0,
+        joins_by_address: false,
         commands_max: 50,
         has_markers: false,
         fault_kinds: Vec::new(),

@@ -58,6 +58,7 @@ fn knobs(directors: usize) -> Knobs {
         probe_ms: 0,
         failed_max_permille: 0,
         evict_after_ms: 0,
+        joins_by_address: false,
         commands_max: 10,
         has_markers: false,
         fault_kinds: Vec::new(),

@@ -202,6 +202,7 @@ fn knobs(stream: &mut Stream) -> Knobs {
         probe_ms: 0,
         failed_max_permille: 500,
         evict_after_ms: 0,
+        joins_by_address: false,
         has_markers: false,
         fault_kinds: Vec::new(),
     }

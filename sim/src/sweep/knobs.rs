@@ -79,6 +79,8 @@ pub(super) fn draw(stream: &mut Stream, of_flushes: &mut Stream, of_health: &mut
         probe_ms: *of_health.pick(&[0, 0, 0, 0, 0, 0, 100, 200, 500, 1_000]),
         failed_max_permille: *of_health.pick(&[500, 500, 300, 700, 1_000]),
         evict_after_ms: *of_health.pick(&[0, 0, 0, 2_000]),
+        // The last draw of its stream, so that no other world changed when this knob came.
+        joins_by_address: of_health.percent(40),
         has_markers: stream.percent(50),
         fault_kinds: kinds(stream),
     }

@@ -1,5 +1,6 @@
 //! From an order of the plan, by numbers, to a change of the topology.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use maildirector::topology::{Change, Drain, Incarnation, Member, MemberId, TagId, UserId, UserKey};
@@ -7,6 +8,7 @@ use maildirector::topology::{Change, Drain, Incarnation, Member, MemberId, TagId
 use super::configuration::new_backend;
 use super::people::backend_ip;
 use super::scene::{MS, World};
+use crate::knobs::MemberKnobs;
 use crate::work::Order;
 
 impl World<'_> {
@@ -70,9 +72,21 @@ impl World<'_> {
             Order::Release { users } => Change::Release {
                 users: users.iter().map(|person| user(*person)).collect(),
             },
-            Order::AddMember { member } => Change::AddMember(self.joining(*member)),
-            Order::RemoveMember { member } => Change::RemoveMember {
-                id: MemberId::from_index(*member as u16),
+            Order::AddMember { member } => match self.address_of(*member) {
+                Some(address) => Change::Join {
+                    id: MemberId::from_index(*member as u16),
+                    address,
+                },
+                None => Change::AddMember(self.joining(*member)),
+            },
+            Order::RemoveMember { member } => match self.address_of(*member) {
+                Some(address) => Change::Leave {
+                    id: MemberId::from_index(*member as u16),
+                    address,
+                },
+                None => Change::RemoveMember {
+                    id: MemberId::from_index(*member as u16),
+                },
             },
             Order::SetLease { lease_ms } => Change::SetLease {
                 lease: Duration::from_millis(*lease_ms),
@@ -81,6 +95,14 @@ impl World<'_> {
                 user_expire: Duration::from_millis(*user_expire_ms),
             },
         }
+    }
+
+    /// Where a member comes from that is ordered by its address: one that serves and votes, in a world of such orders.
+    fn address_of(&self, member: usize) -> Option<SocketAddr> {
+        let knobs = self.knobs();
+        let is_director = |member: &MemberKnobs| member.serves && member.votes;
+        let is_ordered_so = knobs.joins_by_address && knobs.members.get(member).is_some_and(is_director);
+        is_ordered_so.then(|| (Ipv4Addr::new(10, 9, 0, member as u8), 9090).into())
     }
 
     /// The member as the admin finds it, with the name of its storage if it has one.

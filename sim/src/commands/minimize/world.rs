@@ -109,7 +109,7 @@ macro_rules! as_default {
 const DEFAULT_HABITS: &[fn(&mut Knobs)] = as_default! {
     login_gap_ms second_tag_percent at_once_percent is_ordered disk_us policy lease_ms drift_ppm user_expire_ms
     login_wait_ms command_wait_ms session_ms health_ms waiting_logins_max holds_max commands_max flushes_max flush_ms
-    probe_ms failed_max_permille evict_after_ms has_markers
+    probe_ms failed_max_permille evict_after_ms joins_by_address has_markers
 };
 
 /// Changes that make a world plainer where the default does not do, the boldest first.

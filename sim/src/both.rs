@@ -82,16 +82,8 @@ pub fn insist(plan: &Plan) -> Insisted {
 }
 
 fn is_in_both(kind: &FaultKind) -> bool {
-    match kind {
-        FaultKind::Cut { links }
-        | FaultKind::Flap { links, .. }
-        | FaultKind::Loss { links, .. }
-        | FaultKind::Duplicate { links, .. }
-        | FaultKind::Delay { links, .. }
-        | FaultKind::Hold { links } => links.only.is_empty(),
-        FaultKind::SecondProcess { .. } | FaultKind::Cable { .. } => false,
-        _ => true,
-    }
+    let is_one_worlds_own = matches!(kind, FaultKind::SecondProcess { .. } | FaultKind::Cable { .. });
+    !is_one_worlds_own && kind.links().is_none_or(|links| links.only.is_empty())
 }
 
 /// Logins and kicks as they are; orders one by one, those that an admin's tools say in the same way in both worlds.

@@ -221,28 +221,97 @@ impl FaultKind {
     pub(crate) fn fits(&self, knobs: &Knobs) -> bool {
         let members = knobs.members.len();
         let are_members = |named: &[usize]| named.iter().all(|member| *member < members);
+        let is_on_members = self
+            .links()
+            .is_none_or(|links| are_members(&links.from) && are_members(&links.to));
+        let strikes_a_member = self.member().is_none_or(|member| member < members);
+        is_on_members
+            && strikes_a_member
+            && match self {
+                FaultKind::Partition { side } => are_members(side),
+                FaultKind::Drift { ppm, .. } => ppm.unsigned_abs() <= knobs.drift_ppm,
+                FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
+                    *backend < knobs.backends.len()
+                }
+                _ => true,
+            }
+    }
+
+    /// The one member that it strikes; none where it is on links, a side or a backend.
+    pub fn member(&self) -> Option<usize> {
         match self {
-            FaultKind::Partition { side } => are_members(side),
-            FaultKind::Cut { links }
-            | FaultKind::Flap { links, .. }
-            | FaultKind::Loss { links, .. }
-            | FaultKind::Duplicate { links, .. }
-            | FaultKind::Delay { links, .. }
-            | FaultKind::Hold { links } => are_members(&links.from) && are_members(&links.to),
-            FaultKind::Drift { member, ppm } => *member < members && ppm.unsigned_abs() <= knobs.drift_ppm,
             FaultKind::Crash { member }
             | FaultKind::PowerCut { member }
             | FaultKind::Wipe { member }
             | FaultKind::Pause { member }
+            | FaultKind::Drift { member, .. }
             | FaultKind::WallJump { member, .. }
             | FaultKind::SlowEvict { member, .. }
             | FaultKind::SlowDisk { member, .. }
             | FaultKind::BrokenDisk { member }
             | FaultKind::Cable { member }
-            | FaultKind::SecondProcess { member } => *member < members,
-            FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
-                *backend < knobs.backends.len()
-            }
+            | FaultKind::SecondProcess { member } => Some(*member),
+            FaultKind::Partition { .. }
+            | FaultKind::Cut { .. }
+            | FaultKind::Flap { .. }
+            | FaultKind::Loss { .. }
+            | FaultKind::Duplicate { .. }
+            | FaultKind::Delay { .. }
+            | FaultKind::Hold { .. }
+            | FaultKind::BackendDown { .. }
+            | FaultKind::BackendFlap { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn member_mut(&mut self) -> Option<&mut usize> {
+        match self {
+            FaultKind::Crash { member }
+            | FaultKind::PowerCut { member }
+            | FaultKind::Wipe { member }
+            | FaultKind::Pause { member }
+            | FaultKind::Drift { member, .. }
+            | FaultKind::WallJump { member, .. }
+            | FaultKind::SlowEvict { member, .. }
+            | FaultKind::SlowDisk { member, .. }
+            | FaultKind::BrokenDisk { member }
+            | FaultKind::Cable { member }
+            | FaultKind::SecondProcess { member } => Some(member),
+            FaultKind::Partition { .. }
+            | FaultKind::Cut { .. }
+            | FaultKind::Flap { .. }
+            | FaultKind::Loss { .. }
+            | FaultKind::Duplicate { .. }
+            | FaultKind::Delay { .. }
+            | FaultKind::Hold { .. }
+            | FaultKind::BackendDown { .. }
+            | FaultKind::BackendFlap { .. } => None,
+        }
+    }
+
+    /// The links that it lies on; none where it is about members, a side or a backend.
+    pub fn links(&self) -> Option<&Links> {
+        match self {
+            FaultKind::Cut { links }
+            | FaultKind::Flap { links, .. }
+            | FaultKind::Loss { links, .. }
+            | FaultKind::Duplicate { links, .. }
+            | FaultKind::Delay { links, .. }
+            | FaultKind::Hold { links } => Some(links),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn links_mut(&mut self) -> Option<&mut Links> {
+        match self {
+            FaultKind::Cut { links }
+            | FaultKind::Flap { links, .. }
+            | FaultKind::Loss { links, .. }
+            | FaultKind::Duplicate { links, .. }
+            | FaultKind::Delay { links, .. }
+            | FaultKind::Hold { links } => Some(links),
+            _ => None,
         }
     }
 

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    BisectArguments, CompareArguments, CrossCheckArguments, DeterminismArguments, DiffArguments,
-    EXIT_CODES, Ending, ExplainArguments, MinimizeArguments, MutantsArguments, NightlyArguments,
-    PlansArguments, RecoveryArguments, ReplayArguments, RunArguments, ScaleArguments, UsageError,
-    WaitsArguments, bisect, check_determinism, compare, cross_check, diff, minimize, mutants, nightly,
-    plans, recovery, replay, run, scale, waits,
+    BisectArguments, CompareArguments, CrossCheckArguments, DeterminismArguments, DiffArguments, EXIT_CODES,
+    Ending, ExplainArguments, MinimizeArguments, MutantsArguments, NightlyArguments, PlansArguments,
+    RecoveryArguments, ReplayArguments, RunArguments, ScaleArguments, UsageError, WaitsArguments, bisect,
+    check_determinism, compare, cross_check, diff, minimize, mutants, nightly, plans, recovery, replay, run,
+    scale, waits,
 };
 
 const EXAMPLES: &str = "\

@@ -145,23 +145,11 @@ fn is_cut(kind: &FaultKind) -> bool {
     )
 }
 
-fn links_of(kind: &FaultKind) -> Option<&Links> {
-    match kind {
-        FaultKind::Cut { links }
-        | FaultKind::Flap { links, .. }
-        | FaultKind::Loss { links, .. }
-        | FaultKind::Duplicate { links, .. }
-        | FaultKind::Delay { links, .. }
-        | FaultKind::Hold { links } => Some(links),
-        _ => None,
-    }
-}
-
 fn touches_link(kind: &FaultKind, from: usize, to: usize, message: MessageKind) -> bool {
     if let FaultKind::Partition { side } = kind {
         return side.contains(&from) != side.contains(&to);
     }
-    links_of(kind).is_some_and(|links| {
+    kind.links().is_some_and(|links| {
         let names = |named: &[usize], member| named.is_empty() || named.contains(&member);
         let is_kind = links.only.is_empty() || links.only.contains(&message);
         names(&links.from, from) && names(&links.to, to) && is_kind
@@ -171,26 +159,15 @@ fn touches_link(kind: &FaultKind, from: usize, to: usize, message: MessageKind) 
 /// The members at whose lanes a fault is shown: those whom it strikes, or whose links it is on. Empty for what strikes
 /// backends.
 pub(crate) fn struck(kind: &FaultKind, members: usize) -> Vec<usize> {
-    let own = match kind {
+    match kind {
         FaultKind::Partition { side } => return side.clone(),
-        FaultKind::Crash { member }
-        | FaultKind::PowerCut { member }
-        | FaultKind::Wipe { member }
-        | FaultKind::Pause { member }
-        | FaultKind::Drift { member, .. }
-        | FaultKind::WallJump { member, .. }
-        | FaultKind::SlowEvict { member, .. }
-        | FaultKind::SlowDisk { member, .. }
-        | FaultKind::BrokenDisk { member }
-        | FaultKind::Cable { member }
-        | FaultKind::SecondProcess { member } => Some(*member),
         FaultKind::BackendDown { .. } | FaultKind::BackendFlap { .. } => return Vec::new(),
-        _ => None,
-    };
-    if let Some(member) = own {
+        _ => {}
+    }
+    if let Some(member) = kind.member() {
         return vec![member];
     }
-    let links = links_of(kind).cloned().unwrap_or_default();
+    let links = kind.links().cloned().unwrap_or_default();
     // Where one side is all, the other one is whom it is about.
     let mut named: Vec<usize> = links.from.into_iter().chain(links.to).collect();
     named.sort_unstable();

@@ -110,33 +110,17 @@ impl<'a> Pieces<'a> {
 
 /// Lets a fault strike this member instead, where it strikes one alone.
 pub(crate) fn set_member(kind: &mut FaultKind, to: usize) {
-    match kind {
-        FaultKind::Crash { member }
-        | FaultKind::PowerCut { member }
-        | FaultKind::Wipe { member }
-        | FaultKind::Pause { member }
-        | FaultKind::Drift { member, .. }
-        | FaultKind::WallJump { member, .. }
-        | FaultKind::SlowEvict { member, .. }
-        | FaultKind::SlowDisk { member, .. }
-        | FaultKind::BrokenDisk { member }
-        | FaultKind::Cable { member }
-        | FaultKind::SecondProcess { member } => *member = to,
-        FaultKind::Partition { side } => *side = vec![to],
-        FaultKind::Cut { links }
-        | FaultKind::Flap { links, .. }
-        | FaultKind::Loss { links, .. }
-        | FaultKind::Duplicate { links, .. }
-        | FaultKind::Delay { links, .. }
-        | FaultKind::Hold { links } => {
-            let is_sender = links.to.is_empty() || !links.from.is_empty();
-            if is_sender {
-                links.from = vec![to];
-                links.to.retain(|other| *other != to);
-            } else {
-                links.to = vec![to];
-            }
+    if let Some(member) = kind.member_mut() {
+        *member = to;
+    } else if let Some(links) = kind.links_mut() {
+        let is_sender = links.to.is_empty() || !links.from.is_empty();
+        if is_sender {
+            links.from = vec![to];
+            links.to.retain(|other| *other != to);
+        } else {
+            links.to = vec![to];
         }
-        FaultKind::BackendDown { .. } | FaultKind::BackendFlap { .. } => {}
+    } else if let FaultKind::Partition { side } = kind {
+        *side = vec![to];
     }
 }

@@ -287,25 +287,12 @@ impl World<'_> {
                 };
                 Affected::Members(bits(&mut (0..all).filter(is_isolated)))
             }
-            FaultKind::Cut { links }
-            | FaultKind::Flap { links, .. }
-            | FaultKind::Loss { links, .. }
-            | FaultKind::Duplicate { links, .. }
-            | FaultKind::Delay { links, .. }
-            | FaultKind::Hold { links } => Affected::Members(of_links(links)),
-            FaultKind::Crash { member }
-            | FaultKind::PowerCut { member }
-            | FaultKind::Wipe { member }
-            | FaultKind::Pause { member }
-            | FaultKind::Drift { member, .. }
-            | FaultKind::WallJump { member, .. }
-            | FaultKind::SlowEvict { member, .. }
-            | FaultKind::SlowDisk { member, .. }
-            | FaultKind::BrokenDisk { member }
-            | FaultKind::Cable { member }
-            | FaultKind::SecondProcess { member } => Affected::Members(1 << member),
             FaultKind::BackendDown { backend } | FaultKind::BackendFlap { backend, .. } => {
                 Affected::Persons(self.persons_on(*backend as u32))
+            }
+            _ => {
+                let of_member = kind.member().map(|member| 1 << member);
+                Affected::Members(of_member.or(kind.links().map(of_links)).unwrap_or(0))
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Cuts at faults and work.
 
-use sim::fault::Links;
 use sim::{Errand, Fault, FaultKind, generated_logins};
 
 use super::ddmin::{fewer, lower, rounder_ms};
@@ -104,22 +103,9 @@ const LISTS: &[PickList] = &[
         FaultKind::Partition { side } => Some(side),
         _ => None,
     },
-    |kind| links_of(kind).map(|links| &mut links.from),
-    |kind| links_of(kind).map(|links| &mut links.to),
+    |kind| kind.links_mut().map(|links| &mut links.from),
+    |kind| kind.links_mut().map(|links| &mut links.to),
 ];
-
-/// The links that a fault lies on.
-pub fn links_of(kind: &mut FaultKind) -> Option<&mut Links> {
-    match kind {
-        FaultKind::Cut { links }
-        | FaultKind::Flap { links, .. }
-        | FaultKind::Loss { links, .. }
-        | FaultKind::Duplicate { links, .. }
-        | FaultKind::Delay { links, .. }
-        | FaultKind::Hold { links } => Some(links),
-        _ => None,
-    }
-}
 
 fn shrink_strength(minimizer: &mut Minimizer, place: usize) {
     if let Some(strength) = strength_of(&mut minimizer.plan().faults[place].kind.clone()) {

@@ -3,8 +3,6 @@
 
 use sim::{Errand, FaultKind, Order, Plan, Work};
 
-use super::incidents::links_of;
-
 /// The plan without this member, and without what concerns nobody else.
 pub fn without_member(plan: &Plan, gone: usize) -> Plan {
     let mut plan = plan.clone();
@@ -32,12 +30,12 @@ pub fn with_members_merged(plan: &Plan, kept: usize, gone: usize) -> Plan {
         members.dedup();
     };
     for fault in &mut plan.faults {
-        if let Some(links) = links_of(&mut fault.kind) {
+        if let Some(links) = fault.kind.links_mut() {
             rename_all(&mut links.from);
             rename_all(&mut links.to);
         } else if let FaultKind::Partition { side } = &mut fault.kind {
             rename_all(side);
-        } else if let Some(member) = member_of(&mut fault.kind) {
+        } else if let Some(member) = fault.kind.member_mut() {
             rename(member);
         }
     }
@@ -130,7 +128,7 @@ fn taken_out(places: &mut Vec<usize>, gone: usize) -> bool {
 }
 
 fn keep_fault_without_member(kind: &mut FaultKind, gone: usize) -> bool {
-    if let Some(links) = links_of(kind) {
+    if let Some(links) = kind.links_mut() {
         let has_senders = taken_out(&mut links.from, gone);
         let has_receivers = taken_out(&mut links.to, gone);
         return has_senders && has_receivers;
@@ -138,33 +136,7 @@ fn keep_fault_without_member(kind: &mut FaultKind, gone: usize) -> bool {
     if let FaultKind::Partition { side } = kind {
         return taken_out(side, gone);
     }
-    member_of(kind).is_none_or(|member| moved_up(member, gone))
-}
-
-/// The one member that a fault strikes.
-fn member_of(kind: &mut FaultKind) -> Option<&mut usize> {
-    match kind {
-        FaultKind::Crash { member }
-        | FaultKind::PowerCut { member }
-        | FaultKind::Wipe { member }
-        | FaultKind::Pause { member }
-        | FaultKind::Drift { member, .. }
-        | FaultKind::WallJump { member, .. }
-        | FaultKind::SlowEvict { member, .. }
-        | FaultKind::SlowDisk { member, .. }
-        | FaultKind::BrokenDisk { member }
-        | FaultKind::Cable { member }
-        | FaultKind::SecondProcess { member } => Some(member),
-        FaultKind::Partition { .. }
-        | FaultKind::Cut { .. }
-        | FaultKind::Flap { .. }
-        | FaultKind::Loss { .. }
-        | FaultKind::Duplicate { .. }
-        | FaultKind::Delay { .. }
-        | FaultKind::Hold { .. }
-        | FaultKind::BackendDown { .. }
-        | FaultKind::BackendFlap { .. } => None,
-    }
+    kind.member_mut().is_none_or(|member| moved_up(member, gone))
 }
 
 fn keep_work_without_member(work: &mut Work, gone: usize) -> bool {

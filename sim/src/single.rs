@@ -382,11 +382,12 @@ mod tests {
 
     #[test]
     fn a_director_that_is_cut_off_for_less_than_its_lease_is_missed_for_a_moment_at_most() {
-        // Of the lease of 10 s the doors may use 7, and it is asked for every 2.
+        // Of the lease of 10 s the doors may use 7, and it is asked for every 2. Whoever loses it waits for the closing of
+        // the sessions (2 s) and an asking, and tries once a second.
         let staying = outages("a director is cut off for 5 s", false);
         assert!(staying.touched() * 3 < staying.users(), "{staying:?}");
         assert!(
-            staying.quantile_ms(1_000).is_none_or(|ms| ms < 3_000),
+            staying.quantile_ms(1_000).is_none_or(|ms| ms < 5_000),
             "{staying:?}"
         );
     }

@@ -12,7 +12,7 @@ const BUGS: [(Bug, u64); 6] = [
     (Bug::Rule(Rule::HoldGoesWithItsSessions), 6),
     (Bug::Rule(Rule::ConfirmedFreezes), 25),
     (Bug::Rule(Rule::AdmitOnlyUnderLease), 280),
-    (Bug::Rule(Rule::CloseBeforeConfirm), 60),
+    (Bug::Rule(Rule::CloseBeforeConfirm), 270),
     (Bug::Rule(Rule::BehindFetches), 90),
 ];
 

@@ -36,8 +36,8 @@ fn recording_changes_nothing_in_a_run() {
 fn a_story_names_the_broken_rule_and_fits_on_a_screen() {
     for (name, seed) in [
         ("CloseBeforeConfirm", 6),
-        ("NotesOutlastLeases", 0),
-        ("StatedLeasesAreWaitedFor", 0),
+        ("NotesOutlastLeases", 20),
+        ("StatedLeasesAreWaitedFor", 6),
         ("EpochIsDurable", 12),
         ("HealthNeedsMajority", 0),
     ] {

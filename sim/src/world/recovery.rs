@@ -253,9 +253,13 @@ impl World<'_> {
                     self.check(self.orders_left_in_time());
                 } else if core.is_well() {
                     self.recovery.settled_ns = Some(passed_ns);
+                    if self.insistent.is_some() {
+                        // What is compared is what the orders made of the ring, before probes order more.
+                        self.note_end();
+                    }
                     self.enter(Stage::Probing, "the ring serves");
                     self.next_wave();
-                } else {
+                } else if self.insistent.is_none() {
                     self.somebody_logs_in();
                 }
                 self.petitions_are_in_time();
@@ -270,7 +274,6 @@ impl World<'_> {
                     self.mark(Mark::Recovered);
                     self.recovery.is_recovered = true;
                     if self.insistent.is_some() {
-                        self.note_end();
                         return self.finish();
                     }
                     return self.everybody_leaves();

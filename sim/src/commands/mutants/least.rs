@@ -156,7 +156,7 @@ mod tests {
         ("CloseBeforeConfirm", 6),
         ("EpochIsDurable", 12),
         ("ReplacedRunStops", 440),
-        ("NotesOutlastLeases", 0),
+        ("NotesOutlastLeases", 20),
     ];
 
     #[test]

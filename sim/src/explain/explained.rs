@@ -73,7 +73,7 @@ pub fn explain(plan: &Plan, bug: Option<Bug>) -> Explained {
 }
 
 impl Explained {
-    /// The story for a terminal, in at most [`text::LINES_MAX`] lines. `title` says what was run.
+    /// The story for a terminal, short enough for a screen. `title` says what was run.
     pub fn text(&self, title: &str) -> String {
         text::text(self, title)
     }

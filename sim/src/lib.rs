@@ -23,6 +23,7 @@
 mod arrivals;
 pub mod both;
 pub mod bug;
+mod changes;
 mod checkers;
 pub mod classic;
 pub mod compare;

@@ -1,6 +1,6 @@
 //! From the members of the file and the topology in force to whom the ring links with.
 
-use crate::config::{MemberSpec, member_setting, roster};
+use crate::config::{MemberSpec, RingWide, member_setting, roster};
 use crate::director::Director;
 use crate::ring::{Circle, Peer, Setting};
 
@@ -22,14 +22,10 @@ pub(super) fn circle(file: &[MemberSpec], director: &Director) -> Circle {
         roster(file, director.topology(), director.me())
     };
     let is_added = |member: &&MemberSpec| !file.iter().any(|known| known.id == member.id);
-    let said = members.iter().filter(is_added).map(|member| {
-        let wide = member_setting(member);
-        Setting {
-            name: wide.name,
-            value: wide.value,
-            must_match: wide.must_match,
-        }
-    });
+    let said = members
+        .iter()
+        .filter(is_added)
+        .map(|member| said(member_setting(member)));
     Circle {
         said: said.collect(),
         is_member: !director.is_removed(),
@@ -43,5 +39,14 @@ pub(super) fn peer(member: &MemberSpec) -> Peer {
         id: member.id,
         address: member.address,
         name: member.name.to_string(),
+    }
+}
+
+/// What the ring compares of a setting.
+pub(super) fn said(wide: RingWide) -> Setting {
+    Setting {
+        name: wide.name,
+        value: wide.value,
+        must_match: wide.must_match,
     }
 }

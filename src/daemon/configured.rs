@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::circle::peer;
+use super::circle::{peer, said};
 use super::settings::{DoorSettings, NodeSettings, RingPart};
 use crate::agreement::{Boot, Rules};
 use crate::config::{
     Config, Fault, KickBy, Listener, ListenerKind, MemberRole, MemberSpec, Partition, Place, Resolved,
-    RingWide,
 };
 use crate::director::{Limits, Policy, Settings};
 use crate::dovecot;
-use crate::ring::{RingLimits, RingSettings, Security, Setting};
+use crate::ring::{RingLimits, RingSettings, Security};
 use crate::topology::{MemberId, Topology};
 use crate::world::{Address, Listen};
 
@@ -99,11 +98,6 @@ fn kick(config: &Config) -> Option<(dovecot::KickBy, Address)> {
 }
 
 fn ring_part(config: &Config, members: &[MemberSpec], own: &MemberSpec, security: Security) -> RingPart {
-    let said = |wide: RingWide| Setting {
-        name: wide.name,
-        value: wide.value,
-        must_match: wide.must_match,
-    };
     RingPart {
         listen: Listen::tcp(config.ring_address(own)),
         settings: RingSettings {

@@ -1,9 +1,7 @@
 //! What admins ask for: orders of a plan as lines of `doveadm director`, or, where that has no word for one of them, as the
 //! changes that the control socket and a reload hand to a director.
 
-use std::time::Duration;
-
-use maildirector::topology::{Change, Drain, NewBackend, TagId, UserId, UserKey};
+use maildirector::topology::{Change, TagId, UserId, UserKey};
 use sim::Order;
 
 use crate::settings::backend;
@@ -22,7 +20,12 @@ pub fn request(orders: &[Order], unix_s: u64) -> Request {
     let typed: Option<Vec<String>> = orders.iter().map(line).collect();
     match typed {
         Some(lines) => Request::Typed(lines),
-        None => Request::Changes(orders.iter().filter_map(|order| change(order, unix_s)).collect()),
+        None => Request::Changes(
+            orders
+                .iter()
+                .filter_map(|order| order.change(unix_s, key))
+                .collect(),
+        ),
     }
 }
 
@@ -65,69 +68,6 @@ fn line(order: &Order) -> Option<String> {
             backend: number,
         } => format!("USER-MOVE\t{}\t{}", key(*user).hash(), backend(*number)),
         _ => return None,
-    })
-}
-
-fn change(order: &Order, unix_s: u64) -> Option<Change> {
-    let ip = |number: u32| backend(number);
-    let at_unix_s = unix_s;
-    Some(match order {
-        Order::AddBackend { backend, vhosts, tag } => Change::AddBackend(NewBackend {
-            ip: ip(*backend),
-            hostname: None,
-            vhosts: *vhosts,
-            tag: tag.as_str().into(),
-        }),
-        Order::RemoveBackend { backend } => Change::RemoveBackend { ip: ip(*backend) },
-        Order::SetVhosts { backend, vhosts } => Change::SetVhosts {
-            ip: ip(*backend),
-            vhosts: *vhosts,
-        },
-        Order::SetTag { backend, tag } => Change::SetTag {
-            ip: ip(*backend),
-            tag: tag.as_str().into(),
-        },
-        Order::Up { backend } => Change::Up {
-            ip: ip(*backend),
-            at_unix_s,
-        },
-        Order::Down { backend } => Change::Down {
-            ip: ip(*backend),
-            at_unix_s,
-        },
-        Order::Drain {
-            backend,
-            deadline_ms,
-            per_second,
-        } => Change::Drain {
-            ip: ip(*backend),
-            drain: Drain {
-                since_unix_s: unix_s,
-                until_unix_s: unix_s + deadline_ms / 1_000,
-                per_second: *per_second,
-            },
-        },
-        Order::CancelDrain { backend } => Change::CancelDrain { ip: ip(*backend) },
-        Order::Flush { backend } => Change::Flush { ip: backend.map(ip) },
-        Order::Move { user, backend } => Change::Move {
-            key: key(*user),
-            ip: ip(*backend),
-        },
-        Order::MoveHash { user, backend } => Change::Move {
-            key: UserKey::everybody_of(key(*user).hash()),
-            ip: ip(*backend),
-        },
-        Order::Unpin { user } => Change::Unpin { user: id(*user) },
-        Order::Release { users } => Change::Release {
-            users: users.iter().map(|user| id(*user)).collect(),
-        },
-        Order::SetLease { lease_ms } => Change::SetLease {
-            lease: Duration::from_millis(*lease_ms),
-        },
-        Order::SetUserExpire { user_expire_ms } => Change::SetUserExpire {
-            user_expire: Duration::from_millis(*user_expire_ms),
-        },
-        Order::AddMember { .. } | Order::RemoveMember { .. } => return None,
     })
 }
 

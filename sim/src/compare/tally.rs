@@ -1,15 +1,13 @@
 //! What is counted of a run, whichever directors are in it: both worlds tell the same ledger of sessions and logins, and
 //! it finds splits by the checker that guards every other run.
 
-use std::net::IpAddr;
-
-use maildirector::topology::{Change, Draft, TagId, Topology, UserId};
+use maildirector::topology::{Draft, TagId, Topology, UserId};
 
 use crate::checkers::{Seen, no_split};
 use crate::plan::Plan;
 use crate::waits::{Fate, Row, Waits};
 use crate::work::Order;
-use crate::world::{People, backend_ip, backend_number, right_topology};
+use crate::world::{People, backend_number, right_topology};
 
 /// Answers that took less are no delay: a message may be under way.
 const DELAY_NS: u64 = 100_000_000;
@@ -177,7 +175,7 @@ impl Tally {
 
     /// An admin orders something of some director.
     pub(crate) fn ordered(&mut self, order: &Order) {
-        let Some(change) = self.change(order) else {
+        let Some(change) = order.change(1, |person| self.people.person(person).key) else {
             return;
         };
         let mut draft = Draft::of(&self.wanted);
@@ -210,34 +208,6 @@ impl Tally {
         let id = self.wanted.place(UserId { key, tag })?;
         let backend = self.wanted.backend(id)?;
         Some(backend_number(backend.ip))
-    }
-
-    fn change(&self, order: &Order) -> Option<Change> {
-        let ip = |backend: u32| -> IpAddr { backend_ip(backend) };
-        let at_unix_s = 1;
-        Some(match order {
-            Order::SetVhosts { backend, vhosts } => Change::SetVhosts {
-                ip: ip(*backend),
-                vhosts: *vhosts,
-            },
-            Order::Up { backend } => Change::Up {
-                ip: ip(*backend),
-                at_unix_s,
-            },
-            Order::Down { backend } => Change::Down {
-                ip: ip(*backend),
-                at_unix_s,
-            },
-            Order::Flush { backend } => Change::Flush {
-                ip: backend.map(backend_ip),
-            },
-            Order::RemoveBackend { backend } => Change::RemoveBackend { ip: ip(*backend) },
-            Order::Move { user, backend } => Change::Move {
-                key: self.people.person(*user).key,
-                ip: ip(*backend),
-            },
-            _ => return None,
-        })
     }
 }
 

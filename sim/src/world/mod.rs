@@ -39,6 +39,7 @@ mod watch;
 
 pub(crate) use causes::{Affected, Causes, Name};
 pub(crate) use clock::Clock;
+pub(crate) use configuration::new_backend;
 pub(crate) use counting::right_topology;
 pub(crate) use network::is_named;
 pub(crate) use note::{Fate, Message, Note};

@@ -1,99 +1,35 @@
-//! From an order of the plan, by numbers, to a change of the topology.
+//! What the orders of a plan are in this world, whose members have storages and addresses.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
-use maildirector::topology::{Change, Drain, Incarnation, Member, MemberId, TagId, UserId, UserKey};
+use maildirector::topology::{Change, Incarnation, Member, MemberId};
 
-use super::configuration::new_backend;
-use super::people::backend_ip;
 use super::scene::{MS, World};
 use crate::knobs::MemberKnobs;
 use crate::work::Order;
 
 impl World<'_> {
     pub(super) fn change(&self, order: &Order) -> Change {
+        let id = |member: &usize| MemberId::from_index(*member as u16);
         let at_unix_s = self.now / (1_000 * MS);
-        let key = |person: u32| self.people.person(person).key;
-        let user = |person: u32| UserId {
-            key: key(person),
-            tag: TagId::DEFAULT,
-        };
         match order {
-            Order::AddBackend { backend, vhosts, tag } => {
-                Change::AddBackend(new_backend(*backend, *vhosts, tag))
-            }
-            Order::RemoveBackend { backend } => Change::RemoveBackend {
-                ip: backend_ip(*backend),
-            },
-            Order::SetVhosts { backend, vhosts } => Change::SetVhosts {
-                ip: backend_ip(*backend),
-                vhosts: *vhosts,
-            },
-            Order::SetTag { backend, tag } => Change::SetTag {
-                ip: backend_ip(*backend),
-                tag: tag.as_str().into(),
-            },
-            Order::Up { backend } => Change::Up {
-                ip: backend_ip(*backend),
-                at_unix_s,
-            },
-            Order::Down { backend } => Change::Down {
-                ip: backend_ip(*backend),
-                at_unix_s,
-            },
-            Order::Drain {
-                backend,
-                deadline_ms,
-                per_second,
-            } => Change::Drain {
-                ip: backend_ip(*backend),
-                drain: Drain {
-                    since_unix_s: at_unix_s,
-                    until_unix_s: at_unix_s + deadline_ms / 1_000,
-                    per_second: *per_second,
-                },
-            },
-            Order::CancelDrain { backend } => Change::CancelDrain {
-                ip: backend_ip(*backend),
-            },
-            Order::Flush { backend } => Change::Flush {
-                ip: backend.map(backend_ip),
-            },
-            Order::Move { user, backend } => Change::Move {
-                key: key(*user),
-                ip: backend_ip(*backend),
-            },
-            Order::MoveHash { user, backend } => Change::Move {
-                key: UserKey::everybody_of(key(*user).hash()),
-                ip: backend_ip(*backend),
-            },
-            Order::Unpin { user: person } => Change::Unpin { user: user(*person) },
-            Order::Release { users } => Change::Release {
-                users: users.iter().map(|person| user(*person)).collect(),
-            },
             Order::AddMember { member } => match self.address_of(*member) {
                 Some(address) => Change::Join {
-                    id: MemberId::from_index(*member as u16),
+                    id: id(member),
                     address,
                 },
                 None => Change::AddMember(self.joining(*member)),
             },
             Order::RemoveMember { member } => match self.address_of(*member) {
                 Some(address) => Change::Leave {
-                    id: MemberId::from_index(*member as u16),
+                    id: id(member),
                     address,
                 },
-                None => Change::RemoveMember {
-                    id: MemberId::from_index(*member as u16),
-                },
+                None => Change::RemoveMember { id: id(member) },
             },
-            Order::SetLease { lease_ms } => Change::SetLease {
-                lease: Duration::from_millis(*lease_ms),
-            },
-            Order::SetUserExpire { user_expire_ms } => Change::SetUserExpire {
-                user_expire: Duration::from_millis(*user_expire_ms),
-            },
+            other => other
+                .change(at_unix_s, |person| self.people.person(person).key)
+                .expect("it is about no member"),
         }
     }
 

@@ -3,14 +3,20 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::Plan;
-use super::plan::{NOT_FOUND, OK, say};
+use super::plan::{NOT_FOUND, OK, knows_surely, say};
 use crate::config::{MemberSpec, number_for, roster};
-use crate::director::{Director, Standing};
+use crate::director::Director;
 use crate::topology::{Change, MemberId};
 use crate::world::Instant;
 
 /// A director joins without a vote; it gets one in a round of its own, once it is there.
-pub(super) fn add(ip: IpAddr, port: Option<u16>, director: &Director, file: &[MemberSpec]) -> Plan {
+pub(super) fn add(
+    ip: IpAddr,
+    port: Option<u16>,
+    director: &Director,
+    file: &[MemberSpec],
+    now: Instant,
+) -> Plan {
     if ip.is_unspecified() || ip.is_multicast() {
         return say(&format!("{ip} is not the address of a director"));
     }
@@ -31,7 +37,7 @@ pub(super) fn add(ip: IpAddr, port: Option<u16>, director: &Director, file: &[Me
         return say(&not_a_director(member));
     }
     let is_there = known.is_some_and(|member| topology.member(member.id).is_some());
-    if is_there && director.standing() == Standing::Leased {
+    if is_there && knows_surely(director, now) {
         return Plan::Say(OK.into());
     }
     let id = number_for(address, file, topology);

@@ -94,7 +94,7 @@ pub fn plan(request: &Request, user: Option<Whom>, director: &Director, now: Ins
         Request::HostList => Plan::ListHosts,
         Request::HostListRemoved => Plan::Say(rows::hosts_removed(director)),
         Request::DirectorList => Plan::Say(rows::directors(director, site, now)),
-        Request::DirectorAdd { ip, port } => members::add(*ip, *port, director, &site.members),
+        Request::DirectorAdd { ip, port } => members::add(*ip, *port, director, &site.members, now),
         Request::DirectorRemove { ip, port } => members::remove(*ip, *port, director, &site.members, now),
         Request::UserList { ip } => Plan::ListUsers(*ip),
         Request::HostSet { ip, tag, vhosts } => view.host_set(*ip, tag, *vhosts),
@@ -290,12 +290,16 @@ impl View<'_> {
         self.director.topology()
     }
 
-    /// Without a lease this director may not know the latest topology; nor while it is bound to a value, which may
-    /// have been decided, and its admin answered, before word of that is here.
     fn knows_surely(&self) -> bool {
-        let ring = self.director.ring_status(self.now);
-        ring.standing == Standing::Leased && !ring.is_changing
+        knows_surely(self.director, self.now)
     }
+}
+
+/// Without a lease a director may not know the latest topology; nor while it is bound to a value, which may have been
+/// decided, and its admin answered, before word of that is here.
+pub(super) fn knows_surely(director: &Director, now: Instant) -> bool {
+    let ring = director.ring_status(now);
+    ring.standing == Standing::Leased && !ring.is_changing
 }
 
 /// The user's sessions of every tag, wherever they are.

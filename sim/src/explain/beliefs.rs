@@ -2,7 +2,7 @@
 
 use maildirector::topology::UserId;
 
-use super::lines::clock;
+use super::words::{clock, listed};
 
 /// What one process believes. A member that is down has one without a run.
 #[derive(Clone, Debug, Default)]
@@ -87,11 +87,7 @@ impl Belief {
             .collect();
         let or_none = |word: &Option<String>| word.clone().unwrap_or_else(none);
         let list = |names: &[String]| {
-            if names.is_empty() {
-                none()
-            } else {
-                super::contents::listed(names)
-            }
+            if names.is_empty() { none() } else { listed(names) }
         };
         cells.push(or_none(&self.promised));
         cells.push(or_none(&self.accepted));

@@ -8,9 +8,7 @@ use maildirector::agreement::{Ballot, Body, Hello, Proposal, Renew, Statement, V
 use maildirector::topology::Change;
 
 use super::beliefs::Concerned;
-
-/// Entries of a list that are named; of the others only the count.
-const NAMED_MAX: usize = 4;
+use super::words::listed;
 
 /// What a message says besides its kind and round. Empty when there is nothing more.
 pub(crate) fn words(body: &Body) -> String {
@@ -210,30 +208,9 @@ pub(crate) fn place_words(users: &[Concerned], places: &[Option<u32>]) -> String
     words
 }
 
-/// A list of which only the first are named.
-pub(crate) fn listed(names: &[String]) -> String {
-    let shown = names
-        .iter()
-        .take(NAMED_MAX)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().saturating_sub(NAMED_MAX) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_long_list_names_the_first_and_counts_the_others() {
-        let names: Vec<String> = (0..6).map(|n| n.to_string()).collect();
-        assert_eq!(listed(&names), "0, 1, 2, 3 and 2 more");
-        assert_eq!(listed(&names[..2]), "0, 1");
-    }
 
     #[test]
     fn a_change_names_a_backend_by_its_number() {

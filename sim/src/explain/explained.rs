@@ -1,37 +1,20 @@
 //! A run, explained: played once with a recorder, and told from what that has seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use maildirector::agreement::ValueId;
-
-use super::beliefs::{Belief, Concerned};
 use super::cone::{Cone, cone};
 use super::faults::InForce;
 use super::focus::Focus;
-use super::lines::Source;
 use super::recorder::Recorder;
+use super::source::Source;
 use super::story::Story;
 use super::subject::Subject;
+use super::testimony::Testimony;
 use super::{page, text};
 use crate::bug::Bug;
 use crate::outcome::{Outcome, Verdict};
 use crate::plan::Plan;
 use crate::run::{Options, record};
-
-/// What is known at the end besides the events.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Testimony {
-    pub(crate) now_ns: u64,
-    /// By member; two of one that has two processes.
-    pub(crate) beliefs: Vec<Belief>,
-    pub(crate) users: Vec<Concerned>,
-    /// By epoch: the backends, by their numbers in the plan, where the users concerned belong.
-    pub(crate) places: BTreeMap<u64, Vec<Option<u32>>>,
-    /// By value: the backends where the users would belong by it.
-    pub(crate) value_places: BTreeMap<ValueId, Vec<Option<u32>>>,
-    /// The members of the runs that the verdict names.
-    pub(crate) members_of_runs: BTreeSet<u8>,
-}
 
 /// A run that can be told.
 #[derive(Debug)]

@@ -1,9 +1,8 @@
 //! The faults of a plan: in words, when they were in force, whom they strike, and which of them lost, held back or
 //! delayed a message.
 
-use super::contents::listed;
-use super::lines::clock;
 use super::recorder::{Flight, Recorder};
+use super::words::{clock, listed};
 use crate::fault::{Fault, FaultKind, Links, MessageKind};
 use crate::plan::{Ending, Plan};
 use crate::world::{Fate, Note};

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::explained::Testimony;
 use super::recorder::{At, Recorder};
 use super::subject::Subject;
+use super::testimony::Testimony;
 use crate::fault::MessageKind;
 use crate::outcome::{Class, Invariant};
 use crate::world::{Message, Note};

@@ -4,45 +4,16 @@ use std::collections::BTreeMap;
 
 use super::beliefs::Concerned;
 use super::cone::Cone;
-use super::explained::Testimony;
-use super::faults::{self, InForce};
-use super::focus::Focus;
+use super::faults;
 use super::recorder::{At, Noted, Recorder, SessionSpan};
+use super::source::{Line, REPETITION, Source};
 use super::talk::message_lines;
-use crate::plan::Plan;
+use super::testimony::Testimony;
+use super::words::clock;
 use crate::world::Note;
 
-/// One line of a story.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) at_ns: u64,
-    /// Where it begins.
-    pub(crate) at: At,
-    pub(crate) text: String,
-    /// At whom; nothing of what happened to the world.
-    pub(crate) member: Option<u8>,
-    /// How much it would be missed; from 0 to 100.
-    pub(crate) weight: i32,
-    /// Lines with the same one are repetitions.
-    pub(crate) kind: String,
-    /// So much less is it missed for each later one of its kind.
-    pub(crate) repetition: i32,
-}
-
-/// Of most kinds the last few are worth a line.
-pub(super) const REPETITION: i32 = 14;
 /// Of sessions that come and go the last one is.
 const SESSION_REPETITION: i32 = 40;
-
-/// What lines are made from.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    pub(crate) plan: &'a Plan,
-    pub(crate) recorder: &'a Recorder,
-    pub(crate) testimony: &'a Testimony,
-    pub(crate) focus: &'a Focus,
-    pub(crate) in_force: &'a InForce<'a>,
-}
 
 /// All lines of a cone, in order.
 pub(crate) fn lines(source: Source<'_>, cone: &Cone) -> Vec<Line> {
@@ -76,11 +47,6 @@ pub(crate) fn lines(source: Source<'_>, cone: &Cone) -> Vec<Line> {
     );
     lines.sort_by_key(|line| line.at);
     lines
-}
-
-/// True time in seconds, to the millisecond.
-pub(crate) fn clock(ns: u64) -> String {
-    format!("{}.{:03}", ns / 1_000_000_000, ns / 1_000_000 % 1_000)
 }
 
 fn line(source: Source<'_>, at: At, noted: &Noted) -> Option<Line> {

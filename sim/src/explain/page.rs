@@ -7,9 +7,9 @@ use std::fmt::Write;
 
 use super::beliefs::heads;
 use super::explained::Explained;
-use super::lines::clock;
 use super::scene::scene;
 use super::text::{chain_note, faults_in_force, plain};
+use super::words::clock;
 use crate::outcome::Verdict;
 
 const STYLE: &str = include_str!("timeline.css");

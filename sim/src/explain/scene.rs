@@ -250,7 +250,7 @@ fn messages(explained: &Explained, in_force: &InForce<'_>) -> (Vec<Value>, Strin
             "{} of {} messages are drawn: those of the cone, and all others since {} s",
             kept.len(),
             flights.len(),
-            super::lines::clock(since)
+            super::words::clock(since)
         )
     };
     let value = |index: usize| message(explained, in_force, &flights[index], is_cone(index));

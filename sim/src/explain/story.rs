@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::cone::Cone;
-use super::lines::{Line, Source, lines};
+use super::lines::lines;
+use super::source::{Line, Source};
 
 /// A chain of events, and what was left out of it.
 #[derive(Clone, Debug, Default)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::cone::Cone;
 use super::focus::is_of_round;
-use super::lines::{Line, REPETITION, Source, clock};
 use super::recorder::{At, Flight};
+use super::source::{Line, REPETITION, Source};
+use super::words::clock;
 use crate::fault::MessageKind;
 
 /// Messages that one line tells of.

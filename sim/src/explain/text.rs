@@ -3,7 +3,7 @@
 use super::beliefs::{self, Concerned};
 use super::explained::Explained;
 use super::faults::{InForce, line};
-use super::lines::clock;
+use super::words::clock;
 use crate::outcome::Verdict;
 
 /// The most lines of a whole story.

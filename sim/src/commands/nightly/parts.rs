@@ -89,13 +89,7 @@ fn words(night: &Night, fixed: &[&str]) -> Vec<String> {
 }
 
 fn fresh(night: &Night) -> Vec<String> {
-    let mut words = words(night, &["run", "--json", "--seeds"]);
-    let at = words
-        .iter()
-        .position(|word| word == "--seeds")
-        .expect("it is there")
-        + 1;
-    words.insert(at, night.seeds.to_string());
+    let mut words = words(night, &["run", "--json", "--seeds", &night.seeds.to_string()]);
     words.extend(budget(night, SEEDS_PERCENT));
     if night.budget.is_none() && night.seeds.end - night.seeds.first >= COVERING_SEEDS {
         words.push("--require-marks".to_owned());

@@ -174,7 +174,17 @@ pub enum KickBy {
     None,
 }
 
+/// How long the kick service may take for the first of its two rounds, beside `director_user_kick_delay`.
+const KICK_ROUND: Duration = Duration::from_secs(1);
+
 impl KickBy {
+    pub(super) fn close_bound(self, user_kick_delay: Duration) -> Duration {
+        match self {
+            KickBy::Ipc | KickBy::Anvil => user_kick_delay + KICK_ROUND,
+            KickBy::None => Duration::ZERO,
+        }
+    }
+
     /// As the configuration writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -214,6 +224,11 @@ pub enum RingSecurity {
 }
 
 impl Config {
+    /// The longest that closing all sessions takes: it is taken off the usable part of each lease.
+    pub fn close_bound(&self) -> Duration {
+        self.kick.close_bound(self.user_kick_delay)
+    }
+
     /// The port of members whose entry names none: that of this process.
     pub fn ring_port(&self) -> u16 {
         let written = self.ring.address.as_ref().or(self.ring.listen.as_ref());

@@ -29,8 +29,11 @@ use super::{
     BackendSpec, CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, FLUSH_WAIT_DEFAULT,
     FLUSH_WAIT_MAX, Fault, HASH_FORMAT_DEFAULT, KickBy, LEASE_DEFAULT, Partition, Resolved,
     STATE_FOLDER_DEFAULT, USER_EXPIRE_DEFAULT, USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX, Written,
+    format_interval,
 };
-use crate::topology::{ChangeError, HashFormat, LEASE_MAX, LEASE_MIN, USER_EXPIRE_MAX, USER_EXPIRE_MIN};
+use crate::topology::{
+    ChangeError, HashFormat, LEASE_MAX, LEASE_MIN, USER_EXPIRE_MAX, USER_EXPIRE_MIN, lease_min,
+};
 
 /// The largest configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
@@ -185,7 +188,8 @@ fn check_together(config: &Config, top: &Section<'_>, report: &mut Report) {
         let complaint = Complaint::with_hint("names no backend", MISSING);
         report.add(mail_servers.line, "director_mail_servers", complaint);
     }
-    if config.kick != KickBy::None && config.user_kick_delay > config.lease / 2 {
+    let min = lease_min(config.close_bound());
+    if config.lease < min {
         let line = ["lease", "director_user_kick_delay"]
             .iter()
             .filter_map(|key| top.value(report, key))
@@ -193,8 +197,8 @@ fn check_together(config: &Config, top: &Section<'_>, report: &mut Report) {
             .max();
         let (delay, lease) = (config.user_kick_delay, config.lease);
         let message =
-            format!("{delay:?} is more than half the lease of {lease:?}: a lease would end in closing");
-        let hint = "a longer lease or a shorter delay";
+            format!("{delay:?} is too long for a lease of {lease:?}: it would run out while a user is moved");
+        let hint = format!("a lease of {} or more, or a shorter delay", format_interval(min));
         report.add(
             line.unwrap_or(1),
             "director_user_kick_delay",

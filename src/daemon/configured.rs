@@ -15,10 +15,6 @@ use crate::ring::{RingLimits, RingSettings, Security};
 use crate::topology::{MemberId, Topology};
 use crate::world::{Address, Listen};
 
-/// How long the kick service may take for the first of its two rounds, beside `director_user_kick_delay`: the longest
-/// that closing all sessions takes is taken off the usable part of each lease.
-const KICK_ROUND: Duration = Duration::from_secs(1);
-
 /// Flush hooks at a time, as many as Dovecot's director moves users at a time.
 const FLUSHES: usize = 100;
 
@@ -39,9 +35,7 @@ pub fn configured(
     let own = members.iter().find(|member| member.id == me);
     let is_director = own.is_some_and(|member| member.role == MemberRole::Director);
     let kick = kick(config).filter(|_| is_director);
-    let close_bound = kick
-        .as_ref()
-        .map_or(Duration::ZERO, |_| config.user_kick_delay + KICK_ROUND);
+    let close_bound = kick.as_ref().map_or(Duration::ZERO, |_| config.close_bound());
     let machine = Settings {
         me,
         configured: Arc::new(topology),

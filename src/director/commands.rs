@@ -11,7 +11,7 @@ use crate::agreement::{
     Body, Proposal, Request, Rule,
     timing::{held_bound, resend_every},
 };
-use crate::topology::{Change, ChangeError, LEASE_MAX, MemberId};
+use crate::topology::{Change, ChangeError, LEASE_MAX, MemberId, lease_min};
 use crate::world::Instant;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -130,7 +130,7 @@ impl Director {
     /// A lease of which the doors' closing time leaves next to nothing would isolate this director, and with it, most
     /// likely, all others: then nobody could take it back.
     fn check_lease(&self, changes: &[Change]) -> Result<(), CommandError> {
-        let min = self.settings.close_bound * 3;
+        let min = lease_min(self.settings.close_bound);
         let too_short = changes.iter().find_map(|change| match change {
             Change::SetLease { lease } if *lease < min => Some(*lease),
             _ => None,

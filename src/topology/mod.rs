@@ -55,6 +55,6 @@ pub use parts::TopologyError;
 pub use pins::PINS_MAX;
 pub use ring::{Point, VhostRing};
 pub use tags::{TAG_BYTES_MAX, TAGS_MAX};
-pub use timing::{DRIFT_PPM_MAX, LEASE_MAX, LEASE_MIN, Timing, USER_EXPIRE_MAX, USER_EXPIRE_MIN};
+pub use timing::{DRIFT_PPM_MAX, LEASE_MAX, LEASE_MIN, Timing, USER_EXPIRE_MAX, USER_EXPIRE_MIN, lease_min};
 pub use topology::{Topology, TopologySeed};
 pub use touched::{Touched, touched};

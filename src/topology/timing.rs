@@ -14,6 +14,10 @@ pub const LEASE_MAX: Duration = Duration::from_secs(3_600);
 pub const USER_EXPIRE_MIN: Duration = Duration::from_secs(1);
 /// The longest time that a user is remembered after his last session.
 pub const USER_EXPIRE_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// A lease is at least so many times as long as closing all sessions takes. That time is taken off a lease's end, and a
+/// director that closes a moved user's sessions has its lease renewed only afterwards: of a lease of L, the usable
+/// part L - C must outlast a renew interval of L/5 and the closing, C, so L must exceed 2.5 C.
+const LEASE_PER_CLOSING: u32 = 3;
 /// The worst clock that can be assumed: 10 %.
 pub const DRIFT_PPM_MAX: u32 = 100_000;
 
@@ -42,6 +46,11 @@ impl Timing {
         }
         Ok(())
     }
+}
+
+/// The shortest lease for a director whose sessions are all closed `close_bound` after they are told to end.
+pub fn lease_min(close_bound: Duration) -> Duration {
+    LEASE_MIN.max(close_bound * LEASE_PER_CLOSING)
 }
 
 pub(super) fn check_lease(lease: Duration) -> Result<(), ChangeError> {

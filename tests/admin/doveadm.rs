@@ -265,7 +265,7 @@ fn directors_leave_and_come_back_while_the_ring_serves() {
     };
     // The change after a removal waits for the lease of whoever left.
     let config = "director_mail_servers = \"10.2.0.10 10.2.0.11\"\nwitnesses = \"127.0.0.9\"\nlease = \"2s\"\n\
-        director_user_kick_delay = \"1s\"\n\
+        kick = \"none\"\n\
         director_servers = \"127.0.0.1 127.0.0.2 127.0.0.3\"\n[ring]\ninsecure = true\n";
     run_ring("doveadm_members", config, 4, |ring| async move {
         for lone in &ring[..3] {

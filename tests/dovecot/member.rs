@@ -15,7 +15,7 @@ use crate::waiting::eventually;
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_maildirector");
 /// `lease`.
-pub const LEASE: Duration = Duration::from_secs(4);
+pub const LEASE: Duration = Duration::from_secs(6);
 /// `director_user_expire`.
 pub const USER_EXPIRE: Duration = Duration::from_secs(20);
 /// Until a member that was started, or can reach the others again, serves.

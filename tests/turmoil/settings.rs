@@ -70,11 +70,11 @@ pub fn settings(knobs: &Knobs, member: usize) -> NodeSettings {
     settings
 }
 
-/// The file of the whole ring.
+/// The file of the whole ring. Its lease is one that may stand in a file; [`topology`] has the one that counts.
 fn file(knobs: &Knobs) -> String {
     let mut text = format!(
         "lease = \"{}ms\"\ndirector_user_kick_delay = \"{}ms\"\ndirector_mail_servers = \"",
-        knobs.lease_ms.max(1_000),
+        10 * knobs.lease_ms.max(1_000),
         kick_delay(knobs).as_millis()
     );
     for number in 0..knobs.backends.len() as u32 {

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use super::super::flush_hook::FlushHook;
 use super::super::{
-    DOVECOT_BASE_DIR_DEFAULT, LEASE_DEFAULT, ListenerKind, RING_PORT_DEFAULT, USER_KICK_DELAY_DEFAULT,
-    format_interval, parse, parse_interval,
+    DOVECOT_BASE_DIR_DEFAULT, KickBy, LEASE_DEFAULT, ListenerKind, RING_PORT_DEFAULT,
+    USER_KICK_DELAY_DEFAULT, format_interval, parse, parse_interval,
 };
 use super::{DovecotSetting, RunningRing};
-use crate::topology::HashFormat;
+use crate::topology::{HashFormat, lease_min};
 
 /// What an operator should know of one setting that could not be carried over as it is, or of what is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,12 +207,13 @@ impl<'a> Carry<'a> {
         };
         self.time("director_user_kick_delay", setting);
         let delay = parse_interval(&setting.value).unwrap_or(USER_KICK_DELAY_DEFAULT);
-        if delay * 2 > LEASE_DEFAULT {
-            let lease = format_interval(delay * 2);
+        let min = lease_min(KickBy::default().close_bound(delay));
+        if min > LEASE_DEFAULT {
+            let lease = format_interval(min);
             self.lines.push(format!("lease = {}\n", quoted(&lease)));
             self.note(
                 setting,
-                format!("at most half the lease, so that is {lease}: a director that dies holds changes up for as long"),
+                format!("a user is moved within a lease, so that is {lease}: a director that dies holds changes up for as long"),
             );
         }
     }

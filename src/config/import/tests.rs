@@ -48,7 +48,7 @@ fn every_setting_that_is_left_out_is_noted_with_its_place() {
     let notes: Vec<String> = site().notes.iter().map(ToString::to_string).collect();
     for start in [
         "conf.d/10-director.conf:6: director_max_parallel_moves: not carried over: ",
-        "conf.d/10-director.conf:8: director_user_kick_delay: at most half the lease, so that is ",
+        "conf.d/10-director.conf:8: director_user_kick_delay: a user is moved within a lease, so that is ",
         "dovecot.conf:13: director_user_expire: inside of protocol pop3",
     ] {
         assert!(

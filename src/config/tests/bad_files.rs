@@ -38,8 +38,13 @@ fn every_bad_value_has_its_words() {
         ),
         (
             "lease = \"3s\"",
-            "director_user_kick_delay: 2s is more than half the lease of 3s: a lease would end in closing \
-             (a longer lease or a shorter delay)",
+            "director_user_kick_delay: 2s is too long for a lease of 3s: it would run out while a user is moved \
+             (a lease of 9s or more, or a shorter delay)",
+        ),
+        (
+            "director_user_kick_delay = \"5s\"",
+            "director_user_kick_delay: 5s is too long for a lease of 10s: it would run out while a user is moved \
+             (a lease of 18s or more, or a shorter delay)",
         ),
         (
             "director_user_expire = \"0\"",

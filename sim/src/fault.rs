@@ -237,6 +237,11 @@ impl FaultKind {
             }
     }
 
+    /// Whether a disk loses all that it kept.
+    pub fn is_wipe(&self) -> bool {
+        matches!(self, FaultKind::Wipe { .. })
+    }
+
     /// The one member that it strikes; none where it is on links, a side or a backend.
     pub fn member(&self) -> Option<usize> {
         match self {

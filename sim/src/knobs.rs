@@ -71,6 +71,24 @@ pub struct Knobs {
     pub fault_kinds: Vec<String>,
 }
 
+impl Knobs {
+    /// How many of the first voters are less than half.
+    pub fn minority(&self) -> usize {
+        self.voters().saturating_sub(1) / 2
+    }
+
+    /// How many of the first voters' disks may be wiped in one plan: what more were to be remembered is gone. Of two
+    /// one may be, before the ring has decided anything.
+    pub fn wipes_max(&self) -> usize {
+        self.minority().max(usize::from(self.voters() > 1))
+    }
+
+    fn voters(&self) -> usize {
+        let votes = |member: &&MemberKnobs| member.votes && member.is_configured;
+        self.members.iter().filter(votes).count()
+    }
+}
+
 impl Default for Knobs {
     fn default() -> Self {
         Knobs {

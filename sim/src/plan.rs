@@ -213,6 +213,11 @@ impl Plan {
             let words = format!("fault {index} ends before it begins or names what does not exist");
             require(fault.from_ms <= fault.to_ms && fault.kind.fits(knobs), &words)?;
         }
+        let wipes = self.faults.iter().filter(|fault| fault.kind.is_wipe());
+        require(
+            wipes.count() <= knobs.wipes_max(),
+            "a majority of the disks is wiped: nobody would remember what was decided",
+        )?;
         for (index, work) in self.work.iter().enumerate() {
             let words = format!("work {index} names a member or a user who does not exist");
             require(

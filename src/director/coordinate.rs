@@ -10,7 +10,8 @@ use super::machine::Director;
 use super::output::{Event, Output, RoundLeft};
 use super::serving::Standing;
 use crate::agreement::{
-    Ballot, Body, Boot, Noted, Proposal, Request, Round, Rule, Statement, Value, ValueId, majority_clear_at,
+    Answered, Ballot, Body, Boot, Noted, Proposal, Request, Round, Rule, Statement, Value, ValueId,
+    majority_clear_at,
     timing::{held_bound, renew_every, resend_every, stretched},
 };
 use crate::topology::{BackendId, Change, Incarnation, MemberId, UserId};
@@ -29,6 +30,8 @@ struct Survey {
     number: u64,
     started: Instant,
     again_at: Instant,
+    /// Which runs have answered.
+    answered: BTreeSet<(MemberId, Boot)>,
     noted: BTreeMap<MemberId, Noted>,
     pins_held: BTreeMap<MemberId, Vec<UserId>>,
 }
@@ -261,13 +264,13 @@ impl Director {
         self.coordination.surveys += 1;
         let number = self.coordination.surveys;
         let again_at = now.plus(resend_every(self.timing()));
-        let (noted, pins_held) = (BTreeMap::new(), BTreeMap::new());
         self.coordination.survey = Some(Survey {
             number,
             started: now,
             again_at,
-            noted,
-            pins_held,
+            answered: BTreeSet::new(),
+            noted: BTreeMap::new(),
+            pins_held: BTreeMap::new(),
         });
         self.coordination.again_at = Some(again_at);
         self.flood(Body::Survey(number), out);
@@ -287,7 +290,7 @@ impl Director {
     }
 
     /// Whether the round can commit about as soon as it is proposed: of a majority of the voters, every lease belongs to
-    /// a run that is heard. A director that died is waited for here, where nobody is frozen yet.
+    /// a run that is heard, or has answered. A director that died is waited for here, where nobody is frozen yet.
     fn is_survey_done(&self, wanted: &Wanted, is_urgent: bool, now: Instant) -> bool {
         let Some(survey) = &self.coordination.survey else {
             return false;
@@ -299,6 +302,7 @@ impl Director {
         }
         let is_present = |member: MemberId, boot: Boot| {
             (member == self.settings.me && boot == self.boot)
+                || survey.answered.contains(&(member, boot))
                 || (self.is_heard(member, now) && self.heard.get(&member).is_some_and(|h| h.boot == boot))
         };
         let clear_at = survey.noted.values().map(|n| n.clear_at(is_present));
@@ -401,7 +405,7 @@ impl Director {
             return;
         };
         let directors = || topology.members().filter(|m| m.serves).map(|m| m.id);
-        let expected = directors().filter(|id| *id == me || self.is_heard(*id, now));
+        let expected = directors().filter(|id| *id == me || self.may_be_there(*id, now));
         if !round.is_prepared(topology.majority(), expected, now) {
             return;
         }
@@ -491,7 +495,13 @@ impl Director {
         }
     }
 
-    pub(super) fn coordination_after_install(&mut self, now: Instant, out: &mut Vec<Output>) {
+    /// `before` is what was answered to each member when the requests at hand were taken in.
+    pub(super) fn coordination_after_install(
+        &mut self,
+        before: &BTreeMap<MemberId, Answered>,
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) {
         if self
             .coordination
             .round
@@ -502,10 +512,16 @@ impl Director {
             self.leave_round_silently_or(is_own, out);
         }
         self.coordination.survey = None;
-        self.coordination.again_at = None;
         if self.settings.rules.keep(Rule::CommandsApplyOnce) {
-            self.coordination.requests.clear();
+            // A request is of the epoch before, so it was not decided then. Nor has it been since, if nothing of its sender
+            // was. Who does not coordinate now may do so much later, when nobody wants that any more.
+            let coordinates = self.coordinator(now) == Some(self.settings.me);
+            let after = Arc::clone(&self.committed.answered);
+            let is_open = |from: &MemberId| coordinates && before.get(from) == after.get(from);
+            self.coordination.requests.retain(|from, _| is_open(from));
         }
+        let is_asked = !self.coordination.requests.is_empty();
+        self.coordination.again_at = is_asked.then_some(now);
         self.heard.values_mut().for_each(|h| h.is_stuck = false);
         let topology = Arc::clone(self.topology());
         self.coordination.unseated.retain(|id, (incarnation, _)| {
@@ -526,7 +542,7 @@ impl Director {
 
     pub(super) fn surveyed(
         &mut self,
-        from: MemberId,
+        (from, boot): (MemberId, Boot),
         number: u64,
         statement: Option<Statement>,
         pins_held: Option<Vec<UserId>>,
@@ -540,6 +556,7 @@ impl Director {
         if survey.number != number {
             return;
         }
+        survey.answered.insert((from, boot));
         if let Some(statement) = statement {
             survey
                 .noted

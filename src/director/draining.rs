@@ -46,8 +46,8 @@ impl Draining {
 }
 
 impl Director {
-    /// Whom the coordinator wants to move off drained backends now. Chosen once for each round; an order may have been
-    /// cancelled meanwhile, or somebody else has coordinated.
+    /// Whom the coordinator wants to move off drained backends now. Chosen once for each round; meanwhile an order may have
+    /// been cancelled or slowed down, or somebody else has coordinated.
     pub(super) fn drain_changes(&mut self, now: Instant) -> Vec<Change> {
         let due = self.due_drains(now);
         if due.is_empty() {
@@ -55,10 +55,11 @@ impl Director {
             return Vec::new();
         }
         let topology = std::sync::Arc::clone(self.topology());
-        let is_due = |user: &UserId| topology.own_pin(*user).is_some_and(|at| due.contains_key(&at));
-        self.draining.batch.retain(is_due);
+        let chosen = std::mem::take(&mut self.draining.batch).into_iter();
+        let left = chosen.filter_map(|user| Some((user, topology.own_pin(user)?)));
+        self.draining.batch = self.within_rates(left, due.clone());
         if self.draining.batch.is_empty() && now >= self.draining.not_before {
-            self.draining.batch = self.choose_batch(due);
+            self.draining.batch = self.within_rates(topology.pins(), due);
             self.draining.not_before = now.plus(GAP);
         }
         let batch = self.draining.batch.iter();
@@ -81,10 +82,15 @@ impl Director {
             .collect()
     }
 
-    fn choose_batch(&self, mut room: BTreeMap<BackendId, u32>) -> Vec<UserId> {
+    /// The first of these users, each with his backend, as many of each backend as `room` has for it.
+    fn within_rates(
+        &self,
+        users: impl Iterator<Item = (UserId, BackendId)>,
+        mut room: BTreeMap<BackendId, u32>,
+    ) -> Vec<UserId> {
         let keeps_rate = self.settings.rules.keep(Rule::DrainKeepsItsRate);
         let mut chosen = Vec::new();
-        for (user, at) in self.topology().pins() {
+        for (user, at) in users {
             let Some(room) = room.get_mut(&at) else {
                 continue;
             };

@@ -451,7 +451,11 @@ impl Director {
         } else {
             self.displaced(&next.topology)
         };
-        self.first_start = None;
+        if was_fresh {
+            self.first_start = None;
+            self.listens_since = now;
+        }
+        let answered = Arc::clone(&self.committed.answered);
         self.committed = next;
         self.voter.installed();
         self.voter.prune(now);
@@ -478,7 +482,7 @@ impl Director {
         self.drop_displaced(displaced, now, out);
         self.end_lease_if_due(now, out);
         self.hello_at.get_or_insert(now);
-        self.coordination_after_install(now, out);
+        self.coordination_after_install(&answered, now, out);
         self.answer_commands(now, out);
         self.retry_waiting(now, out);
         self.serving.renew_soon(now);

@@ -53,6 +53,8 @@ pub struct Director {
     pub(super) queue: Queue,
     pub(super) flushing: Flushing,
     pub(super) heard: BTreeMap<MemberId, Heard>,
+    /// Since when this run has known a topology; before, it noted no sign of life.
+    pub(super) listens_since: Instant,
     pub(super) told: BTreeMap<MemberId, Instant>,
     pub(super) fetched: BTreeMap<MemberId, Instant>,
     pub(super) coordination: Coordination,
@@ -179,7 +181,7 @@ impl Director {
         } = envelope;
         // These are for any epoch: they are what closes a gap, or name their epoch themselves, or need none.
         match body {
-            Body::Hello(hello) => return self.hello_received(from, hello, now, out),
+            Body::Hello(hello) => return self.hello_received((from, epoch), hello, now, out),
             Body::Topology(committed) => return self.topology_received(from, committed, now, out),
             Body::Fetch => return self.tell(from, now, out),
             Body::Kick(whose) => return self.kick_received(whose, now, out),
@@ -210,10 +212,7 @@ impl Director {
             return;
         }
         if epoch > self.epoch() {
-            let is_lazy_witness = !self.serves() && !self.settings.rules.keep(Rule::BehindFetches);
-            if !is_lazy_witness {
-                self.fetch(from, now, out);
-            }
+            self.fetch(from, now, out);
             return;
         }
         match body {
@@ -225,7 +224,7 @@ impl Director {
                 statement,
                 pins_held,
             } => {
-                self.surveyed(from, number, statement, pins_held, now, out);
+                self.surveyed((from, boot), number, statement, pins_held, now, out);
             }
             Body::Prepare { ballot, proposal } => self.prepare_received(from, ballot, &proposal, now, out),
             Body::Promise { ballot, accepted } => self.promised(from, ballot, accepted, now, out),
@@ -279,9 +278,10 @@ impl Director {
         self.send(to, Body::Topology(committed), out);
     }
 
-    fn fetch(&mut self, from: MemberId, now: Instant, out: &mut Vec<Output>) {
+    pub(super) fn fetch(&mut self, from: MemberId, now: Instant, out: &mut Vec<Output>) {
         let gap = resend_every(self.timing()) / 2;
-        if !is_too_soon(&mut self.fetched, from, now, gap) {
+        let is_lazy_witness = !self.serves() && !self.settings.rules.keep(Rule::BehindFetches);
+        if !is_lazy_witness && !is_too_soon(&mut self.fetched, from, now, gap) {
             self.send(from, Body::Fetch, out);
         }
     }
@@ -423,6 +423,13 @@ impl Director {
     pub(super) fn is_heard(&self, member: MemberId, now: Instant) -> bool {
         let bound = heard_bound(self.timing());
         self.heard.get(&member).is_some_and(|h| now.since(h.at) <= bound)
+    }
+
+    /// Members who have not been silent for long enough to count as gone: those who are heard, and, after a start, those who
+    /// have had no time to be.
+    pub(super) fn may_be_there(&self, member: MemberId, now: Instant) -> bool {
+        let heard_at = self.heard.get(&member).map_or(self.listens_since, |h| h.at);
+        now.since(heard_at) <= heard_bound(self.timing())
     }
 }
 

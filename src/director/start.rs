@@ -63,6 +63,7 @@ impl Director {
             queue: Queue::default(),
             flushing: Flushing::default(),
             heard: BTreeMap::new(),
+            listens_since: now,
             told: BTreeMap::new(),
             fetched: BTreeMap::new(),
             coordination: Coordination::new(),

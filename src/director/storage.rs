@@ -9,7 +9,7 @@ use crate::agreement::{
     Body, Committed, Envelope, Hello, Record, Rule, Step,
     timing::{renew_every, resend_every},
 };
-use crate::topology::{Incarnation, MemberId};
+use crate::topology::{Epoch, Incarnation, MemberId};
 use crate::world::Instant;
 
 /// Votes that wait for the disk at most; while it hangs, older ones are dropped and asked for again.
@@ -166,8 +166,8 @@ impl Director {
             return;
         }
         let is_fresh = self.first_start.is_some();
-        let wants_vote = self.wants_vote();
-        if !is_fresh && (!wants_vote || self.is_seated() || self.is_removed()) {
+        let is_unseated = self.wants_vote() && !self.is_seated() && !self.is_removed();
+        if !is_fresh && !is_unseated && !self.is_waiting() {
             self.hello_at = None;
             return;
         }
@@ -177,10 +177,15 @@ impl Director {
             renew_every(self.timing())
         };
         self.hello_at = Some(now.plus(every));
-        if !is_fresh {
+        if !is_fresh && is_unseated {
             out.push(Output::Event(Event::Unseated));
         }
         self.say_hello(out);
+    }
+
+    /// Whether it waits to become a member. Nobody sends it what is decided while it is cut off: it has to ask.
+    fn is_waiting(&self) -> bool {
+        self.topology().member(self.settings.me).is_none() && !self.is_removed()
     }
 
     fn say_hello(&mut self, out: &mut Vec<Output>) {
@@ -204,7 +209,7 @@ impl Director {
 
     pub(super) fn hello_received(
         &mut self,
-        from: MemberId,
+        (from, epoch): (MemberId, Epoch),
         hello: Hello,
         now: Instant,
         out: &mut Vec<Output>,
@@ -214,12 +219,16 @@ impl Director {
             out.push(Output::Event(Event::OtherConfiguration { member: from }));
         }
         let Some(first_start) = &mut self.first_start else {
-            if hello.is_fresh {
-                // Its own last word as a fresh member is overtaken by what it knows now.
-                if from != self.settings.me {
-                    self.tell(from, now, out);
-                }
-            } else if let Some(incarnation) = hello.incarnation {
+            // Its own last word as a fresh member is overtaken by what it knows now.
+            let is_own = from == self.settings.me;
+            if epoch > self.epoch() {
+                self.fetch(from, now, out);
+            } else if (hello.is_fresh || epoch < self.epoch()) && !is_own {
+                self.tell(from, now, out);
+            }
+            if !hello.is_fresh
+                && let Some(incarnation) = hello.incarnation
+            {
                 self.coordination.note_hello(from, incarnation, now);
                 self.coordinate(now, out);
             }
@@ -252,7 +261,7 @@ impl Director {
 
     pub(super) fn receive_while_fresh(&mut self, envelope: Envelope, now: Instant, out: &mut Vec<Output>) {
         match envelope.body {
-            Body::Hello(hello) => self.hello_received(envelope.from, hello, now, out),
+            Body::Hello(hello) => self.hello_received((envelope.from, envelope.epoch), hello, now, out),
             Body::Topology(committed) => self.topology_received(envelope.from, committed, now, out),
             _ => {}
         }

@@ -15,7 +15,7 @@
 //! All of sight, takeover and gone are counted from what a lost member did last, so they run out side by side and the longest
 //! of them counts, once. Only a deaf member goes on: it counts as coordinator, and sends its round again, until its lease ends, and
 //! voters hear and note its askings for ever, so that each round waits for its lease. *Settling* (everybody in the core
-//! serves, is seated, at one epoch, with nobody frozen) takes late + the longest of them + the rounds that the ring still wants by itself:
+//! serves, is seated, at one epoch, with nobody frozen and nobody waiting for a flush hook) takes late + the hooks + the longest of them + the rounds that the ring still wants by itself:
 //! one of its own, one that is taken over, two for each wiped voter. An *answer*, to a login or a command, takes the round that is
 //! under way and its own.
 
@@ -61,6 +61,8 @@ pub(crate) struct Patience {
     pub(crate) settle_ns: u64,
     /// From the end of the faults until lost leases and graces are over.
     pub(crate) gone_ns: u64,
+    /// From the settling until the graces of voters that got their seats in it are over; 0 where the voters stay.
+    pub(crate) later_ns: u64,
     /// For a login or a command, from its asking or the settling or the end of lost leases, whichever is last.
     pub(crate) answer_ns: u64,
     /// A renew interval, L/5.
@@ -95,12 +97,14 @@ impl Patience {
             .map_or(0, |turn_ns| turn_ns + lost_ns + round_ns);
         let later_ns = if world.changes_voters { gone_ns } else { 0 };
         let rounds_ns = u64::from(world.rounds_left + 1) * round_ns;
-        let settle_ns = world.late_ns + world.health_ns + lost_ns + later_ns + rounds_ns + turn_ns;
+        let around_ns = world.late_ns + world.health_ns + world.flush_ns;
+        let settle_ns = around_ns + lost_ns + later_ns + rounds_ns + turn_ns;
         let rounds = if world.has_own_rounds { 4 } else { 2 };
         let answer_ns = rounds * round_ns + part(1, 10) + world.flush_ns + turn_ns;
         Patience {
             settle_ns,
             gone_ns: world.late_ns + gone_ns + later_ns,
+            later_ns,
             answer_ns,
             interval_ns: lease_ns / 5,
         }
@@ -108,7 +112,7 @@ impl Patience {
 
     /// Until when what was asked must be answered; all times are counted from the end of the faults. `settled_ns` is when the core settled.
     pub(crate) fn answered_by_ns(&self, asked_ns: u64, settled_ns: Option<u64>) -> u64 {
-        let free_ns = settled_ns.unwrap_or(self.settle_ns).max(self.gone_ns);
+        let free_ns = (settled_ns.unwrap_or(self.settle_ns) + self.later_ns).max(self.gone_ns);
         asked_ns.max(free_ns) + self.answer_ns
     }
 }
@@ -180,6 +184,7 @@ mod tests {
         let patience = Patience {
             settle_ns: 50,
             gone_ns: 20,
+            later_ns: 0,
             answer_ns: 5,
             interval_ns: 1,
         };
@@ -187,5 +192,10 @@ mod tests {
         assert_eq!(patience.answered_by_ns(0, Some(10)), 25);
         assert_eq!(patience.answered_by_ns(0, Some(30)), 35);
         assert_eq!(patience.answered_by_ns(40, Some(30)), 45);
+        let with_new_voters = Patience {
+            later_ns: 20,
+            ..patience
+        };
+        assert_eq!(with_new_voters.answered_by_ns(0, Some(30)), 55);
     }
 }

@@ -42,6 +42,17 @@ pub fn explain_caught(plan: &Plan, bug: Option<Bug>) -> Result<Explained, String
     Ok(explained)
 }
 
+/// Of a plan that leaves much to chance, the first of its seeds that breaks something; the plan as it is when none does.
+pub fn first_that_breaks(plan: &Plan, bug: Option<Bug>) -> Plan {
+    let options = Options {
+        bug,
+        ..Options::default()
+    };
+    let is_one = plan.trials().nth(1).is_none();
+    let breaks = |trial: &Plan| is_one || execute(trial, &options).verdict != Verdict::Ok;
+    plan.trials().find(breaks).unwrap_or_else(|| plan.clone())
+}
+
 /// Gives a panic of the machine, which the run caught itself, the words that say where it was.
 fn place_panic(verdict: &mut Verdict) {
     if let (

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use sim::{Bug, Explained, Options, Plan, Verdict};
+use sim::{Explained, Verdict};
 
 use super::ending::Ending;
-use super::execute::{ending_of, execute, explain_caught};
+use super::execute::{ending_of, explain_caught, first_that_breaks};
 use super::say::say;
 use super::subject::{Subject, bug_named, write_text};
 use super::usage::UsageError;
@@ -59,17 +59,6 @@ pub fn explain(arguments: &ExplainArguments) -> Result<Ending, UsageError> {
         }
     }
     Ok(ending_of(&explained.outcome.verdict))
-}
-
-/// Of a plan that leaves much to chance, the first of its seeds that breaks something; the plan as it is when none does.
-fn first_that_breaks(plan: &Plan, bug: Option<Bug>) -> Plan {
-    let options = Options {
-        bug,
-        ..Options::default()
-    };
-    let is_one = plan.trials().nth(1).is_none();
-    let breaks = |trial: &Plan| is_one || execute(trial, &options).verdict != Verdict::Ok;
-    plan.trials().find(breaks).unwrap_or_else(|| plan.clone())
 }
 
 fn told(explained: &Explained, path: &Path) -> String {

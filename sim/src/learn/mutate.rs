@@ -323,11 +323,7 @@ fn tidy(plan: &mut Plan) {
     plan.work
         .retain(|work: &Work| work.member < members && work.errand.fits(knobs));
     // A minority of the disks may be wiped, each once: more than that only the operator can mend.
-    let voters = knobs
-        .members
-        .iter()
-        .filter(|member| member.votes && member.is_configured);
-    let mut wipes_left = voters.count().saturating_sub(1) / 2;
+    let mut wipes_left = knobs.minority();
     let mut wiped = Vec::new();
     plan.faults.retain(|fault| {
         let FaultKind::Wipe { member } = fault.kind else {
@@ -401,12 +397,8 @@ mod tests {
                 });
             }
             tidy(&mut plan);
-            let voters = plan.knobs.members.iter().filter(|m| m.votes && m.is_configured);
-            let wipes = plan
-                .faults
-                .iter()
-                .filter(|f| matches!(f.kind, FaultKind::Wipe { .. }));
-            assert!(wipes.count() <= voters.count().saturating_sub(1) / 2);
+            let wipes = plan.faults.iter().filter(|f| f.kind.is_wipe());
+            assert!(wipes.count() <= plan.knobs.minority());
         }
     }
 }

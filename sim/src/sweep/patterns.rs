@@ -343,15 +343,8 @@ fn first_start(script: &mut Script<'_>) {
         let (from_ms, length_ms) = (script.stream.range(0, 50), script.stream.range(20, 3_000));
         script.fault(from_ms, length_ms, kind);
     }
-    if script
-        .knobs
-        .members
-        .iter()
-        .filter(|member| member.votes && member.is_configured)
-        .count()
-        > 1
-    {
-        script.wipes_left = script.wipes_left.max(1);
+    if !script.faults.iter().any(|fault| fault.kind.is_wipe()) {
+        script.wipes_left = script.knobs.wipes_max();
     }
     for _ in 0..script.stream.range(1, 3) {
         let at_ms = script.stream.range(5, 1_500);

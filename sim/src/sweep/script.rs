@@ -18,19 +18,13 @@ pub(super) struct Script<'a> {
 
 impl<'a> Script<'a> {
     pub(super) fn new(stream: &'a mut Stream, knobs: &'a Knobs, moments: &'a Moments) -> Self {
-        let voters = knobs
-            .members
-            .iter()
-            .filter(|member| member.votes && member.is_configured)
-            .count();
-        let wipes_left = voters.saturating_sub(1) / 2;
         Script {
             stream,
             knobs,
             moments,
             faults: Vec::new(),
             work: Vec::new(),
-            wipes_left,
+            wipes_left: knobs.minority(),
         }
     }
 

@@ -6,7 +6,6 @@ use super::happening::Happening;
 use super::network::Effect;
 use super::scene::{MS, World};
 use crate::entropy::{Purpose, below};
-use crate::fault::FaultKind;
 use crate::marks::Mark;
 use crate::plan::Ending;
 use crate::work::{Errand, Order};
@@ -66,11 +65,10 @@ impl World<'_> {
 
     /// How many wipes the plan has.
     pub(super) fn wiped(&self) -> usize {
-        let is_wipe = |kind: &FaultKind| matches!(kind, FaultKind::Wipe { .. });
         self.plan
             .faults
             .iter()
-            .filter(|fault| is_wipe(&fault.kind))
+            .filter(|fault| fault.kind.is_wipe())
             .count()
     }
 
@@ -105,6 +103,7 @@ impl World<'_> {
             return Outside::Nobody;
         }
         self.recovery.has_core(core);
+        self.is_faultless = false;
         match self.plan.ending {
             Ending::OthersCutOff => {
                 self.mark(Mark::EndedCutOff);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use maildirector::director::Input;
 use maildirector::health::{Judge, Verdict};
-use maildirector::topology::Topology;
+use maildirector::topology::{Change, Draft, Topology};
 
 use super::happening::Happening;
 use super::people::backend_ip;
@@ -43,6 +43,8 @@ struct Judged {
 pub(crate) struct Probes {
     judged: Vec<Judged>,
     dead_since_ns: Vec<Option<u64>>,
+    /// Since when it could have been taken out of service, dead as it is: nothing forbids that, the brake neither.
+    due_since_ns: Vec<Option<u64>>,
     /// Since when most directors are under a lease, as far as looks now and then tell.
     well_since_ns: Option<u64>,
     /// How often backends went up after a down, and how often operators said so.
@@ -65,6 +67,7 @@ impl Probes {
         Probes {
             judged: vec![judged; members],
             dead_since_ns: vec![None; backends],
+            due_since_ns: vec![None; backends],
             well_since_ns: None,
             ups: vec![0; backends],
             ups_said: vec![0; backends],
@@ -310,6 +313,7 @@ impl World<'_> {
         let Some(newest) = self.agreement.newest().cloned() else {
             return;
         };
+        self.note_due(&newest.topology);
         // What a cable's cut had taken out leaves no room below the brake until it is back.
         let is_cable = |(fault, is_on): (&crate::fault::Fault, &bool)| {
             matches!(fault.kind, FaultKind::Cable { .. })
@@ -320,26 +324,35 @@ impl World<'_> {
             return;
         }
         for number in 0..self.is_backend_dead.len() {
-            let is_long = self.probes.dead_since_ns[number].is_some_and(|since| self.now - since > bound_ns);
+            let is_long = self.probes.due_since_ns[number].is_some_and(|since| self.now - since > bound_ns);
             let Some(backend) = newest.topology.backend_at(backend_ip(number as u32)) else {
                 continue;
             };
-            if !is_long || backend.is_failed || !backend.is_up || self.may_be_overruled(number, bound_ns) {
-                continue;
-            }
-            let fail = maildirector::topology::Change::Fail {
-                ip: backend.ip,
-                at_unix_s: 0,
-                evicts: true,
-            };
-            let mut draft = maildirector::topology::Draft::of(&newest.topology);
-            if draft.apply(&[fail]).is_ok() {
+            if is_long && !self.may_be_overruled(number, bound_ns) {
                 let words = format!("{} is dead for long and still in service", backend.id);
                 self.check(Err(checkers::Broken::new(
                     crate::outcome::Invariant::DeadBackendOut,
                     words,
                 )));
             }
+        }
+    }
+
+    fn note_due(&mut self, topology: &Topology) {
+        for (number, dead_since) in self.probes.dead_since_ns.iter().enumerate() {
+            let backend = topology.backend_at(backend_ip(number as u32));
+            let in_service = backend.filter(|backend| backend.is_up && !backend.is_failed);
+            let is_due = dead_since.is_some()
+                && in_service.is_some_and(|backend| {
+                    let fail = Change::Fail {
+                        ip: backend.ip,
+                        at_unix_s: 0,
+                        evicts: true,
+                    };
+                    Draft::of(topology).apply(&[fail]).is_ok()
+                });
+            let due_since = &mut self.probes.due_since_ns[number];
+            *due_since = is_due.then(|| due_since.unwrap_or(self.now));
         }
     }
 }

@@ -175,11 +175,22 @@ impl World<'_> {
     /// When the last of what the faults have left on its way is there.
     fn late_ns(&self) -> u64 {
         let end_ms = self.plan.duration_ms;
+        let delays = || {
+            let faults = self.plan.faults.iter();
+            faults.filter_map(|fault| match fault.kind {
+                FaultKind::Delay { up_to_ms, .. } => Some((fault, up_to_ms)),
+                _ => None,
+            })
+        };
         let left_ms = |fault: &Fault| {
             let late_ms = match fault.kind {
-                FaultKind::Delay { up_to_ms, .. }
-                | FaultKind::SlowDisk { up_to_ms, .. }
-                | FaultKind::SlowEvict { up_to_ms, .. } => up_to_ms,
+                // One message may be late by several of them.
+                FaultKind::Delay { .. } => {
+                    let others = delays()
+                        .filter(|(other, _)| other.from_ms <= fault.to_ms && fault.to_ms <= other.to_ms);
+                    others.map(|(_, up_to_ms)| up_to_ms).sum()
+                }
+                FaultKind::SlowDisk { up_to_ms, .. } | FaultKind::SlowEvict { up_to_ms, .. } => up_to_ms,
                 FaultKind::Duplicate { .. } => 1_000,
                 FaultKind::Hold { .. } => 50,
                 FaultKind::SecondProcess { .. } => HALTED_NS / MS,

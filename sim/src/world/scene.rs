@@ -91,6 +91,7 @@ pub(crate) struct World<'p> {
     pub(super) newest: Epoch,
     /// Since when that is in force somewhere.
     pub(super) newest_since_ns: u64,
+    /// Whether nothing has gone wrong yet, and nothing will but for what the plan's ending leaves wrong.
     pub(super) is_faultless: bool,
     pub(super) events_at_sweep: u64,
 

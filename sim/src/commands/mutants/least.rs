@@ -3,11 +3,12 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use sim::{Bug, Plan};
+use sim::{Bug, Plan, Verdict};
 
 use super::bounds::reason_for_more;
 use super::net::{Notice, committed};
 use crate::commands::ending::Ending;
+use crate::commands::execute::{explain_caught, first_that_breaks};
 use crate::commands::host::{self, Stopwatch};
 use crate::commands::minimize::{MEMBERS_FEW, Minimized, RUNS_MAX, minimized};
 use crate::commands::progress::Progress;
@@ -18,6 +19,9 @@ use crate::commands::usage::UsageError;
 
 /// So many faults are few enough for a person to follow.
 const FAULTS_FEW: usize = 6;
+
+/// Lines of a screen: what `sim explain --text` has for a story.
+const SCREEN_LINES: usize = 60;
 
 /// A bug, who noticed it, and how long that took.
 pub struct Noticed {
@@ -31,9 +35,15 @@ struct Least {
     /// `None` where the search found it, whose first find is a shortest one.
     minimized: Option<Minimized>,
     seconds: f64,
+    /// How many lines its story has that names the broken rule.
+    told_in: Option<usize>,
 }
 
 impl Least {
+    fn is_told(&self) -> bool {
+        self.minimized.is_none() || self.told_in.is_some_and(|lines| lines <= SCREEN_LINES)
+    }
+
     fn is_small(&self) -> bool {
         self.minimized.as_ref().is_none_or(|minimized| {
             let plan = &minimized.plan;
@@ -88,10 +98,27 @@ fn least(noticed: &Noticed) -> Least {
         Notice::Search { .. } => None,
     };
     let minimized = start.and_then(|(plan, origin)| minimized(&plan, &origin, Some(noticed.bug), RUNS_MAX));
+    let seconds = watch.elapsed().as_secs_f64();
+    let told_in = minimized
+        .as_ref()
+        .and_then(|minimized| story_lines(&minimized.plan, noticed.bug));
     Least {
         minimized,
-        seconds: watch.elapsed().as_secs_f64(),
+        seconds,
+        told_in,
     }
+}
+
+/// How long the story of the plan is that `sim explain` tells; none where it does not name the rule that the plan is for.
+fn story_lines(plan: &Plan, bug: Bug) -> Option<usize> {
+    let breaks = plan.expect.as_ref()?.breaks.as_deref()?;
+    let explained = explain_caught(&first_that_breaks(plan, Some(bug)), Some(bug)).ok()?;
+    let Verdict::Violation { invariant, .. } = &explained.outcome.verdict else {
+        return None;
+    };
+    let text = explained.text("it");
+    let names_it = invariant.name() == breaks && text.lines().next()?.ends_with(breaks);
+    (names_it && text.contains("\npromised: ")).then(|| text.lines().count())
 }
 
 fn table(noticed: &[Noticed], found: &[Least]) -> Table {
@@ -106,6 +133,7 @@ fn table(noticed: &[Noticed], found: &[Least]) -> Table {
         ("runs", Side::Right),
         ("found in s", Side::Right),
         ("minimised in s", Side::Right),
+        ("told in lines", Side::Right),
     ]);
     for (noticed, least) in noticed.iter().zip(found) {
         let mut cells = vec![
@@ -123,6 +151,7 @@ fn table(noticed: &[Noticed], found: &[Least]) -> Table {
             None => cells.extend((0..5).map(|_| String::new())),
         }
         cells.extend([noticed.seconds, least.seconds].map(|seconds| format!("{seconds:.1}")));
+        cells.push(least.told_in.map_or(String::new(), |lines| lines.to_string()));
         table.row(cells);
     }
     table
@@ -143,6 +172,13 @@ fn tell_the_large(noticed: &[Noticed], found: &[Least]) -> Ending {
             ending = Ending::Coverage;
         }
     }
+    for (noticed, _) in noticed.iter().zip(found).filter(|(_, least)| !least.is_told()) {
+        say(format_args!(
+            "{} has no story that names the rule within {SCREEN_LINES} lines",
+            noticed.bug
+        ));
+        ending = Ending::Coverage;
+    }
     ending
 }
 
@@ -152,7 +188,7 @@ mod tests {
 
     /// Bugs of several kinds that seeds show soon: of leases, of closing, of the storage, of clocks, of liveness.
     const TYPICAL: &[(&str, u64)] = &[
-        ("ConfirmedFreezes", 20),
+        ("ConfirmedFreezes", 32),
         ("CloseBeforeConfirm", 6),
         ("EpochIsDurable", 12),
         ("ReplacedRunStops", 440),

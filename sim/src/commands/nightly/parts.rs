@@ -7,6 +7,8 @@ use crate::commands::seeds::SeedRange;
 
 /// Seeds of which each is run several times to see whether it is the same run everywhere.
 const REPEATED: u64 = 100;
+/// Seeds of which each is run with Dovecot's own directors, too.
+const COMPARED: u64 = 500;
 /// From so many seeds on, all of the catalogue has to be reached.
 const COVERING_SEEDS: u64 = 10_000;
 /// The share of a budget that fresh seeds get, in per cent; the search gets the rest.
@@ -57,6 +59,11 @@ pub fn parts(night: &Night) -> Vec<Part> {
             "determinism",
             "a seed is the same run everywhere",
             repeated(night),
+        ),
+        sim(
+            "compare",
+            "the same plans with Dovecot's own directors",
+            compared(night),
         ),
     ];
     if night.has_turmoil {
@@ -119,6 +126,15 @@ fn repeated(night: &Night) -> Vec<String> {
     let mut words = words(night, &["check-determinism"]);
     words.extend(["--seeds".to_owned(), format!("{first}..{end}")]);
     words
+}
+
+fn compared(night: &Night) -> Vec<String> {
+    let first = night.seeds.first;
+    let end = night.seeds.end.min(first + COMPARED);
+    words(
+        night,
+        &["compare", "--json", "--seeds", &format!("{first}..{end}")],
+    )
 }
 
 fn budget(night: &Night, percent: u32) -> Vec<String> {

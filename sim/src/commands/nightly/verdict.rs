@@ -45,6 +45,7 @@ pub fn ending_of_code(code: Option<i32>) -> Ending {
 pub fn read(code: Option<i32>, printed: &str) -> Verdict {
     let ending = ending_of_code(code);
     match serde_json::from_str::<Value>(printed) {
+        Ok(told) if told["dovecot"].is_object() => of_comparison(ending, &told),
         Ok(told) if told.is_object() => of_json(ending, &told),
         _ => of_text(ending, printed),
     }
@@ -126,6 +127,41 @@ fn of_json(ending: Ending, told: &Value) -> Verdict {
         ending,
         figures,
         found,
+    }
+}
+
+fn of_comparison(ending: Ending, told: &Value) -> Verdict {
+    let count = |whose: &str, name: &str| told[whose][name].as_u64().unwrap_or(0);
+    let figures = format!(
+        "{} plans, users split {} against {}, logins refused {} against {}",
+        count("maildirector", "plans"),
+        count("maildirector", "users_split"),
+        count("dovecot", "users_split"),
+        count("maildirector", "refused"),
+        count("dovecot", "refused"),
+    );
+    let failures = told["failures"].as_array().into_iter().flatten();
+    let found = failures.filter_map(Value::as_str).map(|line| {
+        let digits = line.strip_prefix("seed ").unwrap_or("");
+        let seed: Option<u64> = digits
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .and_then(|seed| seed.parse().ok());
+        let again = |seed: u64| {
+            let end = seed.saturating_add(1);
+            format!("cargo run --release -p sim -- compare --seeds {seed}..{end}")
+        };
+        Found {
+            line: line.to_owned(),
+            replay: seed.map(again),
+            subject: None,
+            minimised: None,
+        }
+    });
+    Verdict {
+        ending,
+        figures,
+        found: found.collect(),
     }
 }
 
@@ -214,6 +250,20 @@ mod tests {
         assert_eq!(verdict.found[1].subject.as_deref(), Some("7"));
         let wanted = "cargo run --release -p sim -- replay 7";
         assert_eq!(verdict.found[1].replay.as_deref(), Some(wanted));
+    }
+
+    #[test]
+    fn a_comparison_says_whose_users_were_split_and_what_failed() {
+        let told = json!({
+            "maildirector": {"plans": 500, "users_split": 0, "refused": 7},
+            "dovecot": {"plans": 500, "users_split": 250, "refused": 1},
+            "failures": ["seed 12, calm: 1 users were split"],
+        });
+        let verdict = read(Some(4), &told.to_string());
+        assert_eq!(verdict.ending, Ending::Safety);
+        assert!(verdict.figures.contains("users split 0 against 250"));
+        let wanted = "cargo run --release -p sim -- compare --seeds 12..13";
+        assert_eq!(verdict.found[0].replay.as_deref(), Some(wanted));
     }
 
     #[test]

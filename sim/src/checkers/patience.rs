@@ -48,8 +48,9 @@ pub(crate) struct Circumstances {
     pub(crate) comes_and_goes_ns: Option<u64>,
     /// Rounds that the ring wants by itself: a takeover, seats for wiped voters.
     pub(crate) rounds_left: u32,
-    /// Voters come or go meanwhile: their graces and leases begin later.
-    pub(crate) changes_voters: bool,
+    /// Members who come or go meanwhile, one round after the other: the lease of each who goes, and the grace of each who
+    /// gets a vote, begins only then.
+    pub(crate) members_change: u32,
     /// Rounds for backends that fail or are drained may come before any other.
     pub(crate) has_own_rounds: bool,
 }
@@ -61,7 +62,7 @@ pub(crate) struct Patience {
     pub(crate) settle_ns: u64,
     /// From the end of the faults until lost leases and graces are over.
     pub(crate) gone_ns: u64,
-    /// From the settling until the graces of voters that got their seats in it are over; 0 where the voters stay.
+    /// From the settling until the leases and graces that began in it are over; 0 where the members stay.
     pub(crate) later_ns: u64,
     /// For a login or a command, from its asking or the settling or the end of lost leases, whichever is last.
     pub(crate) answer_ns: u64,
@@ -95,7 +96,7 @@ impl Patience {
         let turn_ns = world
             .comes_and_goes_ns
             .map_or(0, |turn_ns| turn_ns + lost_ns + round_ns);
-        let later_ns = if world.changes_voters { gone_ns } else { 0 };
+        let later_ns = u64::from(world.members_change) * gone_ns;
         let rounds_ns = u64::from(world.rounds_left + 1) * round_ns;
         let around_ns = world.late_ns + world.health_ns + world.flush_ns;
         let settle_ns = around_ns + lost_ns + later_ns + rounds_ns + turn_ns;
@@ -135,7 +136,7 @@ mod tests {
             has_deaf: false,
             comes_and_goes_ns: None,
             rounds_left: 1,
-            changes_voters: false,
+            members_change: 0,
             has_own_rounds: false,
         }
     }
@@ -170,7 +171,7 @@ mod tests {
                 ..calm()
             },
             Circumstances {
-                changes_voters: true,
+                members_change: 1,
                 ..calm()
             },
         ];

@@ -102,7 +102,7 @@ fn matters(recorder: &Recorder, focus: &Focus, noted: &Noted) -> bool {
         Note::Started { member, .. } | Note::Died { member, .. } => {
             is_member || (is_late && focus.voters.contains(&member))
         }
-        Note::Recovery { .. } => focus.talk_from_ns != u64::MAX,
+        Note::Recovery { .. } | Note::LeftBroken { .. } => focus.talk_from_ns != u64::MAX,
         _ => false,
     }
 }

@@ -4,7 +4,7 @@
 use super::recorder::{Flight, Recorder};
 use super::words::{clock, listed};
 use crate::fault::{Fault, FaultKind, Links, MessageKind};
-use crate::plan::{Ending, Plan};
+use crate::plan::Plan;
 use crate::world::{Fate, Note};
 
 /// When each fault of the plan was in force, in true time.
@@ -13,14 +13,14 @@ pub(crate) struct InForce<'p> {
     plan: &'p Plan,
     /// By the fault's number in the plan. The end of time for one that lasted to the end of the run.
     pub(crate) spans: Vec<Option<(u64, u64)>>,
-    /// When the plan's own faults were over and what its ending leaves broken began.
-    ended_ns: Option<u64>,
+    /// What the plan's ending left broken, and since when.
+    left: Option<(u64, &'static str)>,
 }
 
 impl<'p> InForce<'p> {
     pub(crate) fn new(plan: &'p Plan, recorder: &Recorder) -> Self {
         let mut spans = vec![None; plan.faults.len()];
-        let mut ended_ns = None;
+        let mut left = None;
         for (_, noted) in recorder.all() {
             match noted.note {
                 Note::FaultBegan { index, .. } => spans[index as usize] = Some((noted.at_ns, u64::MAX)),
@@ -28,32 +28,17 @@ impl<'p> InForce<'p> {
                     let from = spans[index as usize].map_or(0, |(from, _)| from);
                     spans[index as usize] = Some((from, noted.at_ns));
                 }
-                Note::Recovery { .. } => ended_ns = ended_ns.or(Some(noted.at_ns)),
+                Note::LeftBroken { words } => left = Some((noted.at_ns, words)),
                 _ => {}
             }
         }
-        InForce {
-            plan,
-            spans,
-            ended_ns,
-        }
+        InForce { plan, spans, left }
     }
 
     /// What the plan's ending leaves broken at a time.
     pub(crate) fn left_broken(&self, at_ns: u64) -> Option<&'static str> {
-        self.ended_ns.filter(|ended_ns| *ended_ns <= at_ns)?;
-        match self.plan.ending {
-            Ending::AllHeal | Ending::None => None,
-            Ending::OthersCutOff => Some("all others are cut off from a majority of voters"),
-            Ending::OthersDeaf => Some("all others hear nothing from a majority of voters"),
-            Ending::OthersStopped => Some("all but a majority of voters are stopped"),
-            Ending::OthersLossy => {
-                Some("nearly a third is lost of what a majority of voters and all others say to each other")
-            }
-            Ending::OthersFlapping => {
-                Some("the links between a majority of voters and all others fail and work in turns")
-            }
-        }
+        let (_, words) = self.left.filter(|(from_ns, _)| *from_ns <= at_ns)?;
+        Some(words)
     }
 
     /// What became of a message in words; nothing of one that simply arrived.

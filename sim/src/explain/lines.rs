@@ -189,6 +189,7 @@ fn world_line(source: Source<'_>, noted: &Noted) -> Option<(i32, String, String)
             format!("fault {index} ends ({kind})"),
         ),
         Note::Recovery { stage } => (80, "recovery".to_owned(), format!("recovery: {stage}")),
+        Note::LeftBroken { words } => (80, "ending".to_owned(), format!("faults end, but {words}")),
         _ => return None,
     })
 }

@@ -9,7 +9,7 @@ use maildirector::topology::{
 use super::people::backend_ip;
 use crate::knobs::Knobs;
 use crate::plan::Plan;
-use crate::work::{Errand, Order};
+use crate::work::{Errand, Order, Work};
 
 /// Which configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +73,20 @@ pub(crate) fn new_backend(number: u32, vhosts: u32, tag: &str) -> NewBackend {
 }
 
 fn orders(plan: &Plan) -> impl Iterator<Item = &Order> {
-    plan.work.iter().flat_map(|work| match &work.errand {
-        Errand::Command { orders } => orders.as_slice(),
+    plan.work.iter().flat_map(orders_of)
+}
+
+/// What an admin orders with an errand.
+pub(crate) fn orders_of(work: &Work) -> &[Order] {
+    match &work.errand {
+        Errand::Command { orders } => orders,
         _ => &[],
-    })
+    }
+}
+
+/// Whether a member comes or goes.
+pub(crate) fn is_membership(order: &Order) -> bool {
+    matches!(order, Order::AddMember { .. } | Order::RemoveMember { .. })
 }
 
 /// The shortest time that users are ever remembered in this plan.
@@ -122,6 +132,5 @@ pub(crate) fn longest_lease(plan: &Plan) -> Duration {
 
 /// Whether nothing goes wrong in this plan and the members stay the same.
 pub(crate) fn is_faultless(plan: &Plan) -> bool {
-    let is_membership = |order: &Order| matches!(order, Order::AddMember { .. } | Order::RemoveMember { .. });
     plan.faults.is_empty() && !orders(plan).any(is_membership)
 }

@@ -133,6 +133,9 @@ pub(crate) enum Note {
     Recovery {
         stage: &'static str,
     },
+    LeftBroken {
+        words: &'static str,
+    },
 }
 
 /// A message without its contents.
@@ -249,7 +252,10 @@ impl Note {
             | Note::Said { member, .. }
             | Note::Started { member, .. }
             | Note::Died { member, .. } => Some(member),
-            Note::FaultBegan { .. } | Note::FaultEnded { .. } | Note::Recovery { .. } => None,
+            Note::FaultBegan { .. }
+            | Note::FaultEnded { .. }
+            | Note::Recovery { .. }
+            | Note::LeftBroken { .. } => None,
         }
     }
 
@@ -372,6 +378,7 @@ impl fmt::Display for Note {
             Note::FaultBegan { index, kind } => write!(f, "fault {index}, {kind}, begins"),
             Note::FaultEnded { index, kind } => write!(f, "fault {index}, {kind}, ends"),
             Note::Recovery { stage } => write!(f, "recovery: {stage}"),
+            Note::LeftBroken { words } => write!(f, "left broken: {words}"),
         }
     }
 }

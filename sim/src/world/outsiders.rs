@@ -2,13 +2,14 @@
 
 use maildirector::topology::{Member as Listed, Topology};
 
+use super::configuration::{is_membership, orders_of};
 use super::happening::Happening;
 use super::network::Effect;
 use super::scene::{MS, World};
 use crate::entropy::{Purpose, below};
 use crate::marks::Mark;
 use crate::plan::Ending;
-use crate::work::{Errand, Order};
+use crate::work::Work;
 
 /// Faults of the recovery itself are numbered from here.
 const RECOVERY_FAULT: u32 = 1 << 20;
@@ -21,8 +22,10 @@ pub(crate) enum Outside {
     /// Nothing: everybody has to recover.
     #[default]
     Nobody,
-    /// The others are cut off or stopped.
-    Silent,
+    /// The others are cut off.
+    CutOff,
+    /// The others are stopped.
+    Stopped,
     /// The others can be heard and hear nothing.
     Deaf,
     /// Links to the others lose messages.
@@ -32,6 +35,24 @@ pub(crate) enum Outside {
         /// How long each turn is.
         turn_ns: u64,
     },
+}
+
+impl Outside {
+    /// What stays broken, in words.
+    pub(super) fn words(self) -> Option<&'static str> {
+        match self {
+            Outside::Nobody => None,
+            Outside::CutOff => Some("all others are cut off from a majority of voters"),
+            Outside::Stopped => Some("all but a majority of voters are stopped"),
+            Outside::Deaf => Some("all others hear nothing from a majority of voters"),
+            Outside::Lossy => {
+                Some("nearly a third is lost of what a majority of voters and all others say to each other")
+            }
+            Outside::Flapping { .. } => {
+                Some("the links between a majority of voters and all others fail and work in turns")
+            }
+        }
+    }
 }
 
 impl World<'_> {
@@ -72,14 +93,23 @@ impl World<'_> {
             .count()
     }
 
+    /// How many members may still come, go or be seated when the faults have ended. An order that is older than what its
+    /// command may wait is decided or forgotten.
+    pub(super) fn members_change(&self) -> u32 {
+        let knobs = self.knobs();
+        let is_open = |work: &&Work| work.at_ms + knobs.command_wait_ms >= self.plan.duration_ms;
+        let open = self.plan.work.iter().filter(is_open);
+        let changes = open
+            .flat_map(orders_of)
+            .filter(|order| is_membership(order))
+            .count();
+        let is_any = self.changes_members() || self.wiped() > 0;
+        (changes as u32).max(u32::from(is_any))
+    }
+
     /// Whether anybody wants members to come or go.
     pub(super) fn changes_members(&self) -> bool {
-        let is_membership =
-            |order: &Order| matches!(order, Order::AddMember { .. } | Order::RemoveMember { .. });
-        self.plan.work.iter().any(|work| match &work.errand {
-            Errand::Command { orders } => orders.iter().any(is_membership),
-            _ => false,
-        })
+        self.plan.work.iter().flat_map(orders_of).any(is_membership)
     }
 
     /// Chooses who must recover, and leaves the others broken as the plan wants.
@@ -110,7 +140,7 @@ impl World<'_> {
                 self.network.add(RECOVERY_FAULT, Effect::Cut, &[], |from, to| {
                     is_core(from) != is_core(to)
                 });
-                Outside::Silent
+                Outside::CutOff
             }
             Ending::OthersDeaf => {
                 self.mark(Mark::EndedDeaf);
@@ -143,7 +173,7 @@ impl World<'_> {
                         self.kill_member(member, "it is stopped for good");
                     }
                 }
-                Outside::Silent
+                Outside::Stopped
             }
         }
     }

@@ -123,6 +123,9 @@ impl World<'_> {
             return;
         }
         self.recovery.outside = self.leave_others();
+        if let Some(words) = self.recovery.outside.words() {
+            self.note(Note::LeftBroken { words });
+        }
         self.recovery.patience = Patience::of(&self.circumstances());
         self.health_gives_up_others();
         self.poll_again();
@@ -167,7 +170,7 @@ impl World<'_> {
                 _ => None,
             },
             rounds_left: 1 + 2 * self.wiped() as u32 + u32::from(!is_told),
-            changes_voters: self.changes_members() || self.wiped() > 0,
+            members_change: self.members_change(),
             has_own_rounds: has_drains || self.has_probes(),
         }
     }
@@ -213,7 +216,7 @@ impl World<'_> {
                 Outside::Nobody if self.wiped() > 0 => "all heal, a voter was wiped",
                 Outside::Nobody if self.changes_members() => "all heal, members come and go",
                 Outside::Nobody => "all heal",
-                Outside::Silent => "others are silent",
+                Outside::CutOff | Outside::Stopped => "others are silent",
                 Outside::Deaf => "others are deaf",
                 Outside::Lossy => "others lose messages",
                 Outside::Flapping { .. } => "others come and go",

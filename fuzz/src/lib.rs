@@ -1,6 +1,8 @@
-//! What each fuzz target does with its bytes. The targets only hand them over, so that `tests/corpus.rs` can run
-//! the same bodies without a fuzzer.
+//! What each fuzz target does with its bytes. The targets only hand them over, so that the tests can run the same bodies
+//! without a fuzzer.
 
+#[cfg(test)]
+mod corpus;
 pub mod dovecot_conf;
 pub mod dovecot_lines;
 pub mod envelope;

@@ -119,22 +119,27 @@ impl Lease {
         self.epochs(now).any(|e| e == epoch)
     }
 
-    /// Whether a lease runs that was asked for at `epoch`, or none at all.
-    pub fn is_current(&self, epoch: Epoch, now: Instant) -> bool {
-        self.is_renewed(epoch, now) || self.until().is_none_or(|until| until <= now)
+    /// Whether a value for the epoch after `epoch` could be confirmed: the lease was asked for at `epoch`, or there is none.
+    /// If so, it stays that way: askings of the epoch before bring no lease any more.
+    pub fn is_ready(&mut self, epoch: Epoch, now: Instant) -> bool {
+        let has_none = self.until().is_none_or(|until| until <= now);
+        if !self.is_renewed(epoch, now) && !has_none {
+            return false;
+        }
+        self.asked.retain(|a| a.topology.epoch() >= epoch);
+        true
     }
 
-    /// Whether a value for the epoch after `epoch` may be confirmed: the lease was asked for at `epoch`, or there is
-    /// none. If so, everything older is void from now on.
+    /// Whether a value for the epoch after `epoch` may be confirmed: it is ready for one. Then everything older is void from
+    /// now on.
     pub fn may_confirm(&mut self, epoch: Epoch, now: Instant) -> bool {
         if !self.rules.keep(Rule::OldLeasesEndBeforeConfirming) {
             return true;
         }
-        if !self.is_current(epoch, now) {
+        if !self.is_ready(epoch, now) {
             return false;
         }
         self.held.retain(|(e, _)| *e >= epoch);
-        self.asked.retain(|a| a.topology.epoch() >= epoch);
         true
     }
 

@@ -125,6 +125,8 @@ pub enum Rule {
     SilentIsNoCoordinator,
     /// An admin's commands are sent again until an epoch has them: coordinators come and go.
     CommandsAreSentAgain,
+    /// No hold ends soon after its director stood still: what refreshed it meanwhile is still to be read.
+    StallsKeepHolds,
 }
 
 impl Rule {
@@ -187,6 +189,7 @@ impl Rule {
         Rule::OutbidTriesAgain,
         Rule::SilentIsNoCoordinator,
         Rule::CommandsAreSentAgain,
+        Rule::StallsKeepHolds,
     ];
 }
 

@@ -151,8 +151,9 @@ impl Director {
             });
         }
         // A director whose lease is of the epoch before can't confirm, and once voters have accepted, they don't renew it:
-        // it would have to let its lease run out. So it is not ready for a value before it has renewed.
-        if !self.serving.lease.is_current(self.epoch(), now) {
+        // it would have to let its lease run out. So it is not ready for a value before it has renewed; and one without a
+        // lease gets none any more by what it asked for in the epoch before.
+        if !self.serving.lease.is_ready(self.epoch(), now) {
             self.followed.held_due = Some((ballot, Arc::clone(proposal)));
             return;
         }

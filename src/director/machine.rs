@@ -68,6 +68,8 @@ pub struct Director {
     pub(super) to_self: VecDeque<Envelope>,
     pub(super) hello_at: Option<Instant>,
     pub(super) sweep_at: Instant,
+    /// Until when no hold ends, after a time in which this process did not run.
+    pub(super) keeps_holds_until: Instant,
     pub(super) now: Instant,
     pub(super) nonsense: u64,
 }
@@ -80,6 +82,7 @@ impl Director {
             return;
         }
         let now = self.now.max(now);
+        self.keep_holds_after_a_stall(now);
         self.now = now;
         self.end_lease_if_due(now, out);
         match input {
@@ -152,10 +155,13 @@ impl Director {
         self.coordinate(now, out);
     }
 
-    /// Deliver what this member has sent to itself, until nothing is left.
+    /// Deliver what this member has sent to itself, until nothing is left, and let in who may be let in by then.
     fn settle(&mut self, now: Instant, out: &mut Vec<Output>) {
         while let Some(envelope) = self.to_self.pop_front() {
             self.dispatch(envelope, now, out);
+        }
+        if std::mem::take(&mut self.serving.owes_waiting) {
+            self.retry_waiting(now, out);
         }
     }
 
@@ -286,15 +292,27 @@ impl Director {
         }
     }
 
+    /// Doors refresh holds twice in a `user_expire`. What they said while this process stood still is still to be read when it
+    /// goes on, so nobody is forgotten before all doors had the time to speak again. Without a stall an input comes with
+    /// every part of a sweep.
+    fn keep_holds_after_a_stall(&mut self, now: Instant) {
+        let expire = self.timing().user_expire;
+        if now.since(self.now) >= expire / STALLS_PER_EXPIRE {
+            self.keeps_holds_until = now.plus(expire);
+        }
+    }
+
     fn sweep_if_due(&mut self, now: Instant) {
         if now >= self.sweep_at {
             let expire = self.timing().user_expire;
-            self.holds.sweep(
-                now,
-                expire,
-                1 + self.holds.len() / SWEEPS_PER_EXPIRE,
-                &mut Vec::new(),
-            );
+            if now >= self.keeps_holds_until || !self.settings.rules.keep(Rule::StallsKeepHolds) {
+                self.holds.sweep(
+                    now,
+                    expire,
+                    1 + self.holds.len() / SWEEPS_PER_EXPIRE,
+                    &mut Vec::new(),
+                );
+            }
             self.sweep_at = now.plus(expire / SWEEPS_PER_EXPIRE as u32);
         }
     }
@@ -435,6 +453,10 @@ impl Director {
 
 /// How many looks at a part of the holds make a whole sweep, spread over one `user_expire`.
 const SWEEPS_PER_EXPIRE: usize = 16;
+
+/// A process that got no input for such a part of a `user_expire` did not run: between two refreshes passes a half, and
+/// with a quarter more no hold has ended yet.
+const STALLS_PER_EXPIRE: u32 = 4;
 
 /// Whether something was done for this member less than `gap` ago; if not, it counts as done now.
 fn is_too_soon(

@@ -44,6 +44,8 @@ pub(super) struct Serving {
     asked_at: Option<Instant>,
     /// Policy "available": when to serve without ever having had a lease in this run.
     alone_at: Option<Instant>,
+    /// Policy "available": it has begun to serve alone with this input, and who waited is to be let in at its end.
+    pub owes_waiting: bool,
 }
 
 impl Serving {
@@ -56,6 +58,7 @@ impl Serving {
             renew_at: None,
             asked_at: None,
             alone_at,
+            owes_waiting: false,
         }
     }
 
@@ -169,7 +172,8 @@ impl Director {
             epoch: self.epoch(),
             holds: self.holds.len(),
         }));
-        self.retry_waiting(now, out);
+        // Not at once: the input that found the lease ended may be the next topology.
+        self.serving.owes_waiting = true;
     }
 
     pub(super) fn all_closed(&mut self, term: u32, now: Instant, out: &mut Vec<Output>) {

@@ -76,6 +76,7 @@ impl Director {
             to_self: VecDeque::new(),
             hello_at: Some(now),
             sweep_at: now,
+            keeps_holds_until: Instant::ORIGIN,
             now,
             nonsense: 0,
             settings,

@@ -105,6 +105,7 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::OutbidTriesAgain => "a coordinator that was outbid backs off for good",
         Rule::SilentIsNoCoordinator => "a coordinator that is gone counts as one for ever",
         Rule::CommandsAreSentAgain => "a command that its coordinator lost is not sent again",
+        Rule::StallsKeepHolds => "holds end although their director stood still when they were refreshed",
         Rule::EverybodyIsLookedAt => "a move of everybody of a hash leaves them where they are held",
     }
 }

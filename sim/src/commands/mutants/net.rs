@@ -23,6 +23,7 @@ const PLANS: &[(&str, &str)] = plans! {
     "confirmed-survives-isolation"
     "first-start-binds-once"
     "freeze-lifted"
+    "hold-outlives-a-stall"
     "hold-outlives-session"
     "lease-counts-too-long"
     "majority-of-one-ballot"

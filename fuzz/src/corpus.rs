@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use maildirector_fuzz as targets;
+use crate as targets;
 
 /// How many mutations of each corpus file are tried; long searches are the fuzzer's.
 const MUTATIONS: u64 = 200;

@@ -48,7 +48,6 @@ marks! {
     EvictionRepeated "eviction-repeated" "A director asked again for an eviction under way."
     EvictionTakesTime "eviction-takes-time" "A door took its time to evict."
     CloseAllTakesTime "close-all-takes-time" "A door took its time to close everything."
-    Stray "stray" "A door had a user whom its director did not know."
     Queued "queued" "A login waited for a round."
     WaitedThenRouted "waited-then-routed" "A login that waited was routed."
     Flushed "flushed" "A flush hook ran for a user who was moved."

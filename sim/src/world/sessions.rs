@@ -9,11 +9,12 @@ use super::member::Closing;
 use super::note::Note;
 use super::scene::{MS, World};
 use crate::bug::WorldBug;
-use crate::checkers::{Seen, Side, no_split, split_explained};
+use crate::checkers::{Broken, Seen, Side, no_split, split_explained};
 use crate::coverage::State;
 use crate::entropy::{Purpose, below};
 use crate::knobs::PolicyKnob;
 use crate::marks::Mark;
+use crate::outcome::Invariant;
 
 impl World<'_> {
     pub(super) fn director(&self, run: u32) -> Option<&Director> {
@@ -490,8 +491,10 @@ impl World<'_> {
         let Some(person) = self.people.of_key(user.key) else {
             return;
         };
-        self.mark(Mark::Stray);
         self.note(Note::StrayWanted { member, person });
+        let words =
+            format!("member {member} has forgotten user{person}, who has sessions in its login processes");
+        self.check(Err(Broken::new(Invariant::Holds, words)));
         let after_ns = self.closing_ns(member, true, false);
         self.push(self.now + after_ns, Happening::StrayIsClosed { member, person });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use maildirector::director::Door;
 use maildirector::topology::TagId;
 
-use super::configuration::{longest_expire, longest_lease};
+use super::configuration::{longest_expire, longest_lease, orders_of};
 use super::happening::Happening;
 use super::note::Note;
 use super::outsiders::Outside;
@@ -21,7 +21,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::healing::{Healing, Wait};
 use crate::marks::Mark;
 use crate::plan::Ending;
-use crate::work::{Errand, Order};
+use crate::work::Order;
 
 /// Timers are late by so much now and then.
 const TIMER_LATE_NS: u64 = 20 * MS;
@@ -136,10 +136,7 @@ impl World<'_> {
         let knobs = self.knobs();
         let (outside, is_told) = (self.recovery.outside, self.is_health_settled());
         let is_drain = |order: &Order| matches!(order, Order::Drain { .. });
-        let has_drains = self.plan.work.iter().any(|work| match &work.errand {
-            Errand::Command { orders } => orders.iter().any(is_drain),
-            _ => false,
-        });
+        let has_drains = self.plan.work.iter().flat_map(orders_of).any(is_drain);
         let close_ms = knobs.members.iter().map(|member| member.close_bound_ms).max();
         Circumstances {
             lease: self.recovery.lease,

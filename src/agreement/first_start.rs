@@ -18,6 +18,8 @@ use crate::topology::{Incarnation, MemberId, Topology};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct FirstStart {
     rules: Rules,
+    /// Of the configuration of this member, computed once: every hello is compared with it.
+    fingerprint: u64,
     bound: Option<BTreeMap<MemberId, Incarnation>>,
     heard: BTreeMap<MemberId, Hello>,
 }
@@ -39,10 +41,11 @@ pub enum Step {
 }
 
 impl FirstStart {
-    /// Nothing heard; `bound` comes from the storage.
-    pub fn new(rules: Rules, bound: Option<BTreeMap<MemberId, Incarnation>>) -> Self {
+    /// Nothing heard; `configured` stays the configuration until the ring has started, `bound` comes from the storage.
+    pub fn new(rules: Rules, configured: &Topology, bound: Option<BTreeMap<MemberId, Incarnation>>) -> Self {
         FirstStart {
             rules,
+            fingerprint: configured.fingerprint(),
             bound,
             heard: BTreeMap::new(),
         }
@@ -50,8 +53,7 @@ impl FirstStart {
 
     /// A hello arrived, from the member itself too.
     pub fn heard(&mut self, from: MemberId, hello: &Hello, configured: &Topology) -> Step {
-        let is_same = hello.fingerprint == configured.fingerprint();
-        if !is_same && self.rules.keep(Rule::FirstStartComparesFingerprints) {
+        if self.is_of_other_configuration(hello) && self.rules.keep(Rule::FirstStartComparesFingerprints) {
             self.heard.remove(&from);
             return Step::OtherConfiguration { member: from };
         }
@@ -80,6 +82,16 @@ impl FirstStart {
             }
             _ => Step::Wait,
         }
+    }
+
+    /// The fingerprint of the configuration of this member.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Whether who said this was started with another configuration.
+    pub fn is_of_other_configuration(&self, hello: &Hello) -> bool {
+        hello.fingerprint != self.fingerprint
     }
 
     /// The voters that this member has bound itself to.
@@ -136,7 +148,7 @@ mod tests {
 
     #[test]
     fn all_voters_bind_then_start() {
-        let mut first = FirstStart::new(Rules::default(), None);
+        let mut first = FirstStart::new(Rules::default(), &configured(1), None);
         let configured = configured(1);
         assert_eq!(first.heard(id(1), &hello(11, None), &configured), Step::Wait);
         assert_eq!(first.heard(id(2), &hello(22, None), &configured), Step::Bind);
@@ -151,7 +163,7 @@ mod tests {
 
     #[test]
     fn who_is_bound_stays_bound_when_another_comes_back_wiped() {
-        let mut first = FirstStart::new(Rules::default(), None);
+        let mut first = FirstStart::new(Rules::default(), &configured(1), None);
         let configured = configured(1);
         first.heard(id(1), &hello(11, None), &configured);
         assert_eq!(first.heard(id(2), &hello(22, None), &configured), Step::Bind);
@@ -161,7 +173,7 @@ mod tests {
 
     #[test]
     fn another_configuration_is_named_and_not_counted() {
-        let mut first = FirstStart::new(Rules::default(), None);
+        let mut first = FirstStart::new(Rules::default(), &configured(1), None);
         let other = Hello {
             fingerprint: configured(2).fingerprint(),
             ..hello(22, None)
@@ -174,7 +186,7 @@ mod tests {
 
     #[test]
     fn strangers_do_not_count() {
-        let mut first = FirstStart::new(Rules::default(), None);
+        let mut first = FirstStart::new(Rules::default(), &configured(1), None);
         first.heard(id(1), &hello(11, None), &configured(1));
         assert_eq!(first.heard(id(7), &hello(77, None), &configured(1)), Step::Wait);
     }

@@ -69,13 +69,10 @@ impl Commands {
         let sent = self.sent.as_ref().map(|s| s.again_at);
         let answer = self
             .sent
-            .iter()
-            .flat_map(|s| &s.ids)
-            .flatten()
-            .map(|(_, since)| since.plus(wait))
-            .min();
+            .as_ref()
+            .and_then(|s| s.ids.iter().flatten().map(|(_, since)| since.plus(wait)).min());
         let counting = self.counting.values().map(|c| c.until).min();
-        [queued, sent, answer, counting].into_iter().flatten().min()
+        Instant::first_of([queued, sent, answer, counting])
     }
 }
 

@@ -14,7 +14,7 @@ use crate::agreement::{
     majority_clear_at,
     timing::{held_bound, renew_every, resend_every, stretched},
 };
-use crate::topology::{BackendId, Change, Incarnation, MemberId, UserId};
+use crate::topology::{BackendId, Change, Incarnation, MemberId, Topology, UserId};
 use crate::world::Instant;
 
 /// Pins that one topology may have; users held beyond it are moved instead of pinned.
@@ -96,13 +96,12 @@ impl Coordination {
         self.survey.is_some()
     }
 
-    pub fn next_timer(&self, majority: usize) -> Option<Instant> {
-        let commits_at = self.round.as_ref().and_then(|r| r.commits_at(majority));
-        let prepares_at = self.round.as_ref().and_then(|r| r.prepares_at(majority));
-        [self.again_at, commits_at, prepares_at, self.look_at]
-            .into_iter()
-            .flatten()
-            .min()
+    pub fn next_timer(&self, topology: &Topology) -> Option<Instant> {
+        let of_round = self.round.as_ref().and_then(|round| {
+            let majority = topology.majority();
+            Instant::first_of([round.commits_at(majority), round.prepares_at(majority)])
+        });
+        Instant::first_of([self.again_at, of_round, self.look_at])
     }
 }
 

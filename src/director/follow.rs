@@ -122,7 +122,7 @@ impl Followed {
     pub fn next_timer(&self, is_alone: bool, timing: Timing) -> Option<Instant> {
         let has_lapse = !self.is_quiet() && (self.values.is_empty() || is_alone);
         let lapse = has_lapse.then(|| self.heard_at.plus(round_bound(timing)));
-        [lapse, self.evict_again_at].into_iter().flatten().min()
+        Instant::first_of([lapse, self.evict_again_at])
     }
 }
 

@@ -138,10 +138,10 @@ impl Director {
             self.queue.next_timeout(self.settings.limits.login_wait),
             self.disk.retry_at,
             self.followed.next_timer(self.is_alone(), self.timing()),
-            self.coordination.next_timer(self.topology().majority()),
+            self.coordination.next_timer(self.topology()),
             self.commands.next_timer(self.settings.limits.command_wait),
         ];
-        timers.into_iter().flatten().min()
+        Instant::first_of(timers)
     }
 
     fn run_timers(&mut self, now: Instant, out: &mut Vec<Output>) {

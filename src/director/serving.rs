@@ -67,7 +67,7 @@ impl Serving {
             .alone_at
             .filter(|_| matches!(self.standing, Standing::Isolated { .. }));
         let closing = self.closing.as_ref().map(|c| c.again_at);
-        [self.renew_at, closing, alone_at].into_iter().flatten().min()
+        Instant::first_of([self.renew_at, closing, alone_at])
     }
 
     pub fn is_closing(&self) -> bool {

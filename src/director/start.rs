@@ -53,7 +53,7 @@ impl Director {
         let mut director = Director {
             boot,
             incarnation: record.incarnation,
-            first_start: is_fresh.then(|| FirstStart::new(rules, record.bound)),
+            first_start: is_fresh.then(|| FirstStart::new(rules, &settings.configured, record.bound)),
             committed,
             voter: Voter::new(rules, record.promised, record.accepted),
             disk: Disk::new(),

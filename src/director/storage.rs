@@ -190,7 +190,10 @@ impl Director {
 
     fn say_hello(&mut self, out: &mut Vec<Output>) {
         let hello = Hello {
-            fingerprint: self.settings.configured.fingerprint(),
+            fingerprint: match &self.first_start {
+                Some(first_start) => first_start.fingerprint(),
+                None => self.settings.configured.fingerprint(),
+            },
             incarnation: self.wants_vote().then_some(self.incarnation),
             is_fresh: self.first_start.is_some(),
             bound: self.first_start.as_ref().and_then(|f| f.bound().cloned()),
@@ -215,7 +218,11 @@ impl Director {
         out: &mut Vec<Output>,
     ) {
         // Once the ring has started, what is in force counts, whoever was configured how.
-        if self.first_start.is_some() && hello.fingerprint != self.settings.configured.fingerprint() {
+        if self
+            .first_start
+            .as_ref()
+            .is_some_and(|f| f.is_of_other_configuration(&hello))
+        {
             out.push(Output::Event(Event::OtherConfiguration { member: from }));
         }
         let Some(first_start) = &mut self.first_start else {

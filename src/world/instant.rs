@@ -38,6 +38,19 @@ impl Instant {
         Instant(self.0.saturating_sub(nanos(span)))
     }
 
+    /// The first of those that are there.
+    pub fn first_of<const N: usize>(instants: [Option<Instant>; N]) -> Option<Instant> {
+        // A machine asks for it after each input, where a loop over an array costs less than an iterator over what it has.
+        let mut first = None;
+        for at in instants {
+            first = match (first, at) {
+                (Some(one), Some(other)) => Some(Instant::min(one, other)),
+                (one, other) => one.or(other),
+            };
+        }
+        first
+    }
+
     /// How long ago `earlier` was; zero when it lies ahead.
     pub fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

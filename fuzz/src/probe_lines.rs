@@ -1,6 +1,6 @@
 //! What a backend says to a probe: the first byte chooses the check, the rest is said, line by line.
 
-use maildirector::config::{CheckTls, Protocol};
+use maildirector::config::{Protocol, TlsUse};
 use maildirector::health::{Account, Check, Exchange, Step, Trust};
 
 const USER: &str = "probe";
@@ -14,7 +14,7 @@ pub fn run(bytes: &[u8]) {
     let check = check(choice);
     let mut exchange = Exchange::new(&check);
     let mut lines = said.split(|&byte| byte == b'\n');
-    let mut is_secured = check.tls != CheckTls::StartTls;
+    let mut is_secured = check.tls != TlsUse::StartTls;
     let (mut sent, mut logins) = (0, 0);
     let mut step = exchange.connected();
     loop {
@@ -57,7 +57,7 @@ pub fn run(bytes: &[u8]) {
 fn check(choice: u8) -> Check {
     let protocol = Protocol::ALL[usize::from(choice) % Protocol::ALL.len()];
     let choice = usize::from(choice) / Protocol::ALL.len();
-    let has_more = choice / CheckTls::ALL.len() % 2 == 1;
+    let has_more = choice / TlsUse::ALL.len() % 2 == 1;
     let account = Account {
         user: USER.into(),
         password: "secret".into(),
@@ -65,7 +65,7 @@ fn check(choice: u8) -> Check {
     Check {
         protocol,
         port: 1,
-        tls: CheckTls::ALL[choice % CheckTls::ALL.len()],
+        tls: TlsUse::ALL[choice % TlsUse::ALL.len()],
         account: (has_more && protocol.has_login()).then_some(account),
         recipient: (has_more && protocol == Protocol::Lmtp).then(|| RECIPIENT.into()),
         trust: Trust::load(None, None).expect("nothing is read"),

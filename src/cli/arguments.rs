@@ -43,6 +43,10 @@ pub(super) enum Command {
     Run(Run),
     /// Tell how the member that runs on this machine stands.
     Status(Status),
+    /// Tell who has sessions at the proxies of the member that runs on this machine.
+    Who(Who),
+    /// Close a user's sessions, at every director.
+    Kick(Kick),
     /// Run a member that only votes.
     Witness(Run),
     /// Close a director's sessions when it can't any more; started by `run`.
@@ -191,6 +195,47 @@ pub(super) struct Drain {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+    /// The configuration, which names the state folder.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// The state folder, without a configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
+}
+
+/// Options of `who`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  maildirector who                           everybody who is logged in through this machine's own proxies
+  maildirector who --user alice              her sessions only
+  maildirector who --json | jq -r .backend   one JSON object a line
+
+Sessions in Dovecot's login processes are not ours to list: `doveadm director map` has their users.")]
+pub(super) struct Who {
+    /// Of one user only.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// The configuration, which names the state folder.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// The state folder, without a configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
+}
+
+/// Options of `kick`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  maildirector kick alice   close her sessions at every director that can be reached; she may log in again")]
+pub(super) struct Kick {
+    /// Whose sessions.
+    #[arg(value_name = "USER")]
+    pub user: String,
     /// The configuration, which names the state folder.
     #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
     pub config: PathBuf,

@@ -19,7 +19,7 @@ use super::runtime::runtime;
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{
     CONTROL_SOCKET, Ended, NodeSettings, Reloads, STATUS_SOCKET, configured, open_control, open_status,
-    start, watch_configuration,
+    proxies, start, watch_configuration,
 };
 use crate::health::ProberSettings;
 use crate::ring::{Security, Tls, TlsFiles};
@@ -107,8 +107,21 @@ fn prepare(
     if me.role == MemberRole::Director {
         let probes = ProberSettings::load(&config.health);
         settings.probes = probes.map_err(|error| Failure::Start(format!("{}: {error}", config.file)))?;
+        let proxies = proxies(config, &host_name());
+        settings.proxies = proxies.map_err(|error| Failure::Start(format!("{}: {error}", config.file)))?;
     }
     Ok((me, settings))
+}
+
+/// What this machine calls itself, for greetings.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// Whether this machine has the address: nothing else can listen at it.
@@ -166,8 +179,18 @@ async fn serve(
         .await
         .map_err(|error| Failure::Start(format!("cannot listen at {status}: {error}")))?;
     let read = reader(file.to_owned());
-    let (reloads, _configuration) =
-        watch_configuration(world.clone(), node.desk().clone(), config.clone(), resolved, read);
+    let certificates = node
+        .proxies()
+        .iter()
+        .filter_map(|proxy| proxy.tls().cloned())
+        .collect();
+    let (reloads, _configuration) = watch_configuration(
+        world.clone(),
+        node.desk().clone(),
+        (config.clone(), resolved),
+        certificates,
+        read,
+    );
     let control = Address::Unix(config.state_folder.join(CONTROL_SOCKET));
     let _control = open_control(
         world.clone(),

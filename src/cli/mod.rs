@@ -17,5 +17,6 @@ mod reload;
 mod run;
 mod runtime;
 mod status;
+mod who;
 
 pub use run::run;

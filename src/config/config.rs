@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::flush_hook::FlushHook;
-use super::{BackendSpec, Fault, HealthSpec, Listener, ServerSpec};
+use super::{BackendSpec, Fault, HealthSpec, Listener, ProxySpec, ServerSpec};
 use crate::topology::{HashFormat, MemberId};
 
 use super::complaint::Complaint;
@@ -113,6 +113,8 @@ pub struct Config {
     pub health: HealthSpec,
     /// The doors; no two at one place.
     pub listeners: Vec<Listener>,
+    /// Where clients log in at this member itself; no two at one address.
+    pub proxies: Vec<ProxySpec>,
 }
 
 /// Who is in the ring, as written.

@@ -64,7 +64,7 @@ pub struct CheckSpec {
     /// At which port.
     pub port: u16,
     /// Whether by TLS.
-    pub tls: CheckTls,
+    pub tls: TlsUse,
     /// Who signs the backends' certificates; any certificate will do without it.
     pub ca: Option<PathBuf>,
     /// The name that certificates must have; by default the backend's address.
@@ -125,16 +125,16 @@ impl Protocol {
     }
 
     /// Its registered port; of the one with TLS from the start if so wanted. None where there is none.
-    pub const fn usual_port(self, tls: CheckTls) -> Option<u16> {
+    pub const fn usual_port(self, tls: TlsUse) -> Option<u16> {
         match (self, tls) {
-            (Protocol::Imap, CheckTls::Tls) => Some(993),
+            (Protocol::Imap, TlsUse::Tls) => Some(993),
             (Protocol::Imap, _) => Some(143),
-            (Protocol::Pop3, CheckTls::Tls) => Some(995),
+            (Protocol::Pop3, TlsUse::Tls) => Some(995),
             (Protocol::Pop3, _) => Some(110),
-            (Protocol::Submission, CheckTls::Tls) => Some(465),
+            (Protocol::Submission, TlsUse::Tls) => Some(465),
             (Protocol::Submission, _) => Some(587),
-            (Protocol::Lmtp, CheckTls::No | CheckTls::StartTls) => Some(24),
-            (Protocol::Sieve, CheckTls::No | CheckTls::StartTls) => Some(4190),
+            (Protocol::Lmtp, TlsUse::No | TlsUse::StartTls) => Some(24),
+            (Protocol::Sieve, TlsUse::No | TlsUse::StartTls) => Some(4190),
             (Protocol::Tcp | Protocol::Lmtp | Protocol::Sieve, _) => None,
         }
     }
@@ -145,9 +145,9 @@ impl Protocol {
     }
 }
 
-/// Whether a check uses TLS.
+/// Whether TLS is used, and when it starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CheckTls {
+pub enum TlsUse {
     /// It does not.
     #[default]
     No,
@@ -157,16 +157,16 @@ pub enum CheckTls {
     Tls,
 }
 
-impl CheckTls {
+impl TlsUse {
     /// All of them.
-    pub const ALL: [CheckTls; 3] = [CheckTls::No, CheckTls::StartTls, CheckTls::Tls];
+    pub const ALL: [TlsUse; 3] = [TlsUse::No, TlsUse::StartTls, TlsUse::Tls];
 
     /// As the configuration writes it.
     pub const fn name(self) -> &'static str {
         match self {
-            CheckTls::No => "no",
-            CheckTls::StartTls => "starttls",
-            CheckTls::Tls => "tls",
+            TlsUse::No => "no",
+            TlsUse::StartTls => "starttls",
+            TlsUse::Tls => "tls",
         }
     }
 }

@@ -32,6 +32,7 @@ mod interval;
 mod listener;
 mod members;
 mod parse;
+mod proxy_spec;
 mod reloaded;
 mod report;
 mod resolved;
@@ -52,9 +53,9 @@ pub use config::{
 pub use fault::Fault;
 pub use flush_hook::FlushHook;
 pub use health_spec::{
-    AccountSpec, CHECKS_MAX, CheckSpec, CheckTls, FALL_DEFAULT, HealthSpec, PROBE_INTERVAL_DEFAULT,
-    PROBE_INTERVAL_MAX, PROBE_INTERVAL_MIN, PROBE_TIMEOUT_DEFAULT, PROBE_TIMEOUT_MAX, PROBE_TIMEOUT_MIN,
-    Protocol, RISE_DEFAULT, THRESHOLD_MAX,
+    AccountSpec, CHECKS_MAX, CheckSpec, FALL_DEFAULT, HealthSpec, PROBE_INTERVAL_DEFAULT, PROBE_INTERVAL_MAX,
+    PROBE_INTERVAL_MIN, PROBE_TIMEOUT_DEFAULT, PROBE_TIMEOUT_MAX, PROBE_TIMEOUT_MIN, Protocol, RISE_DEFAULT,
+    THRESHOLD_MAX, TlsUse,
 };
 pub use host::{Host, ServerSpec, parse_ip};
 pub use import::{
@@ -64,6 +65,10 @@ pub use interval::{format_interval, parse_interval};
 pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
 pub use members::{MemberRole, MemberSpec};
 pub use parse::{FILE_BYTES_MAX, parse};
+pub use proxy_spec::{
+    IDLE_DEFAULT, IDLE_RANGE, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE, OF_ADDRESS_DEFAULT, PROXIES_MAX,
+    PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol, ProxySpec,
+};
 pub use reloaded::{Reload, ReloadError};
 pub use report::FAULTS_MAX;
 pub use resolved::{RESOLVE_EVERY, Resolved};

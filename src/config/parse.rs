@@ -3,6 +3,7 @@
 mod health;
 mod listeners;
 mod member_list;
+mod proxies;
 mod ring;
 
 #[cfg(test)]
@@ -11,6 +12,8 @@ pub(super) use health::{CHECK_KEYS, HEALTH_KEYS};
 pub(super) use listeners::LISTENER_KEYS;
 #[cfg(test)]
 pub(super) use member_list::MEMBER_KEYS;
+#[cfg(test)]
+pub(super) use proxies::PROXY_KEYS;
 #[cfg(test)]
 pub(super) use ring::RING_KEYS;
 
@@ -38,7 +41,7 @@ use crate::topology::{
 /// The largest configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
-pub(super) const TOP_KEYS: [&str; 21] = [
+pub(super) const TOP_KEYS: [&str; 22] = [
     "cluster",
     "director_flush_socket",
     "director_mail_servers",
@@ -56,6 +59,7 @@ pub(super) const TOP_KEYS: [&str; 21] = [
     "master_user_separator",
     "member",
     "partition",
+    "proxy",
     "ring",
     "state_folder",
     "user",
@@ -99,7 +103,14 @@ fn read(top: &Section<'_>, file: &str, report: &mut Report) -> Config {
     top.report_unknown(report);
     let base_dir = top.parsed(report, "dovecot_base_dir", "\"/run/dovecot\"", absolute_path);
     let base_dir = base_dir.map_or_else(|| DOVECOT_BASE_DIR_DEFAULT.into(), |path| path.value);
-    let listeners = listeners::read(top, &base_dir, report);
+    let state_folder = or(
+        top.parsed(report, "state_folder", "\"/var/lib/maildirector\"", absolute_path),
+        STATE_FOLDER_DEFAULT.into(),
+    );
+    let proxies = proxies::read(top, report);
+    let listeners = listeners::read(top, (&base_dir, &state_folder), report);
+    // Whose clients log in here, and nowhere else, has no login processes whose sessions would have to be closed.
+    let has_own_only = top.table.contains_key("proxy") && !top.table.contains_key("listener");
     let mail_servers = top.list(
         report,
         "director_mail_servers",
@@ -150,10 +161,7 @@ fn read(top: &Section<'_>, file: &str, report: &mut Report) -> Config {
             Partition::Consistent,
         ),
         lease: or(top.parsed(report, "lease", "\"10s\"", lease), LEASE_DEFAULT),
-        state_folder: or(
-            top.parsed(report, "state_folder", "\"/var/lib/maildirector\"", absolute_path),
-            STATE_FOLDER_DEFAULT.into(),
-        ),
+        state_folder,
         dovecot_base_dir: base_dir,
         kick: or(
             top.choice(
@@ -161,7 +169,7 @@ fn read(top: &Section<'_>, file: &str, report: &mut Report) -> Config {
                 "kick",
                 &[KickBy::Ipc, KickBy::Anvil, KickBy::None].map(|choice| (choice.name(), choice)),
             ),
-            KickBy::Ipc,
+            if has_own_only { KickBy::None } else { KickBy::Ipc },
         ),
         user: top
             .parsed(report, "user", "\"dovenull\"", account)
@@ -172,6 +180,7 @@ fn read(top: &Section<'_>, file: &str, report: &mut Report) -> Config {
         ring: ring::read(top, report),
         health: health::read(top, report),
         listeners,
+        proxies,
     }
 }
 

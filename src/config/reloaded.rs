@@ -155,6 +155,7 @@ impl Config {
             ring,
             health,
             listeners,
+            proxies,
         } = self;
         let differs = [
             ("cluster", *cluster != new.cluster),
@@ -181,6 +182,7 @@ impl Config {
             ("ring", *ring != new.ring),
             ("health", *health != new.health),
             ("listener", *listeners != new.listeners),
+            ("proxy", *proxies != new.proxies),
         ];
         let differs = differs.into_iter();
         differs.filter_map(|(name, is)| is.then_some(name)).collect()

@@ -78,6 +78,7 @@ pub fn configured(
         guard: None,
         probes: None,
         doors,
+        proxies: Vec::new(),
         is_running,
     })
 }

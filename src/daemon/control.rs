@@ -11,6 +11,7 @@ use super::control_talk::{ControlAnswer, ControlRequest};
 use super::desk::CoreDesk;
 use super::drain;
 use super::reload::Reloads;
+use super::who;
 use crate::world::{Address, Clock, Instant, Listen, Listener, Network, Task, World, deadline, sleep};
 
 /// The socket's name in the state folder.
@@ -65,6 +66,8 @@ pub async fn open_control<W: World>(
                     drain::drain(&desk, ip, deadline, per_second, clock.unix_seconds()).await
                 }
                 Ok(ControlRequest::CancelDrain { ip }) => drain::cancel(&desk, ip).await,
+                Ok(ControlRequest::Who) => who::who(&desk).await,
+                Ok(ControlRequest::Kick { user }) => who::kick(&desk, &user),
                 Err(why) => ControlAnswer::refused(why),
             };
             let bytes = serde_json::to_vec(&answer).unwrap_or_default();

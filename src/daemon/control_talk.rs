@@ -25,6 +25,34 @@ pub enum ControlRequest {
         /// Which.
         ip: IpAddr,
     },
+    /// Tell who has sessions at this member's own proxies: a [`SessionReport`] in each line, as JSON.
+    Who,
+    /// Close a user's sessions at every director that can be reached.
+    Kick {
+        /// Whose.
+        user: String,
+    },
+}
+
+/// A session at one of a member's own proxies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionReport {
+    /// Whose.
+    pub user: String,
+    /// What he speaks.
+    pub protocol: String,
+    /// Where he comes from.
+    pub client: String,
+    /// The member.
+    pub director: u16,
+    /// Where his mailbox is.
+    pub backend: String,
+    /// Seconds since the login.
+    pub age_s: u64,
+    /// Bytes that went to the backend.
+    pub bytes_in: u64,
+    /// Bytes that went to the client.
+    pub bytes_out: u64,
 }
 
 /// What became of it.

@@ -19,11 +19,13 @@ use super::flushes::{FlushDone, Flushes};
 use super::journal::Journal;
 use super::lookups::Lookups;
 use super::saver::{Saved, Saving};
+use super::sessions::Sessions;
 use super::settings::{Ended, LeaseNote};
 use crate::agreement::HeldUsers;
 use crate::config::MemberSpec;
 use crate::director::{CommandError, CommandId, Director, Event, Input, Output};
 use crate::dovecot::{FlushOrder, KickDone};
+use crate::proxy::Desk as _;
 use crate::ring::{Circle, RingEvent};
 use crate::topology::{Epoch, MemberId, TagId, UserId, UserKey};
 use crate::world::{Clock, Instant, World, select};
@@ -55,6 +57,9 @@ pub(super) struct Core<W: World> {
     pub flushes: Flushes<W>,
     pub journal: Journal,
     pub lookups: Lookups,
+    pub sessions: Sessions,
+    /// There are doors of programs whose sessions outlive this process.
+    pub has_lasting_sessions: bool,
     pub commands: BTreeMap<u64, oneshot::Sender<Result<Epoch, CommandError>>>,
     pub next_command: u64,
     /// Admins who wait for what another director says, by its number and theirs.
@@ -201,6 +206,12 @@ impl<W: World> Core<W> {
                 reply,
             } => self.list_held(of, first, last, reply),
             Request::Look(look) => look(&self.director, self.now()),
+            Request::Login(login) => self.log_in(login),
+            Request::SessionEnded(id) => self.session_ended(id),
+            Request::Sessions(reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.sessions.iter().cloned().collect());
+            }
             Request::Stop => self.ended = Some(Ended::Stopped),
         }
     }
@@ -237,9 +248,14 @@ impl<W: World> Core<W> {
     }
 
     fn kicked(&mut self, done: KickDone) {
-        let Some(input) = self.closing.done(done.token) else {
-            return;
-        };
+        let input = self.closing.done(done.token);
+        if let Some(input) = input.and_then(|input| self.sessions.hold_back(input)) {
+            self.closed(input);
+        }
+    }
+
+    /// Sessions are closed, at all doors.
+    pub(super) fn closed(&mut self, input: Input<'static>) {
         match &input {
             Input::Evicted { user, .. } => self.journal.entries.gone(*user),
             // Whoever was admitted is out: nobody is left for a later run to know.
@@ -261,6 +277,8 @@ impl<W: World> Core<W> {
 
     /// Does what the machine wants done.
     pub(super) fn act(&mut self) {
+        // Before anything that was said leaves: who hears it counts on it.
+        self.desk.gate().open_until(self.director.forwards_until());
         let mut out = std::mem::take(&mut self.out);
         for output in out.drain(..) {
             self.do_one(output);
@@ -271,11 +289,32 @@ impl<W: World> Core<W> {
     fn do_one(&mut self, output: Output) {
         match output {
             Output::Route {
-                token, user, backend, ..
-            } => self.routed_late(token, user, backend),
-            Output::Refuse { token, reason } => self.refused_late(token, reason),
-            Output::Evict { user, serial, .. } => self.closing.evict(user, serial),
-            Output::CloseAll { term } => self.closing.all(term, self.backends()),
+                token,
+                user,
+                backend,
+                serial,
+            } => {
+                if self.sessions.is_waiting(token) {
+                    self.session_routed(token, user, (backend, serial));
+                } else {
+                    self.routed_late(token, user, backend);
+                }
+            }
+            Output::Refuse { token, reason } => {
+                if self.sessions.is_waiting(token) {
+                    self.session_refused(token, reason);
+                } else {
+                    self.refused_late(token, reason);
+                }
+            }
+            Output::Evict { user, serial, .. } => {
+                self.sessions.evict(user, serial);
+                self.closing.evict(user, serial);
+            }
+            Output::CloseAll { term } => {
+                self.sessions.close_all();
+                self.closing.all(term, self.backends());
+            }
             Output::CloseStray { user } => self.closing.stray(user),
             Output::Flush {
                 user,

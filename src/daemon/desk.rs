@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::sessions::{ProxyLogin, Session};
 use crate::agreement::{HeldUsers, Whose};
 use crate::director::{CommandError, Director};
 use crate::dovecot::{Batch, Desk, LinkRow};
+use crate::proxy::{self, Admitted, Gate, Login, Refused};
 use crate::ring::Ring;
 use crate::topology::{Change, Epoch, HashFormat, MemberId, Topology, UserKey};
 use crate::world::Instant;
@@ -40,6 +42,12 @@ pub(super) enum Request {
         reply: oneshot::Sender<HeldUsers>,
     },
     Look(Look),
+    /// A client of a proxy wants in.
+    Login(ProxyLogin),
+    /// A session of a proxy has ended.
+    SessionEnded(u64),
+    /// Who has sessions?
+    Sessions(oneshot::Sender<Vec<Session>>),
     Stop,
 }
 
@@ -53,6 +61,7 @@ pub struct CoreDesk {
 struct Shared {
     format: HashFormat,
     ring: Option<Ring>,
+    gate: Gate,
     refreshes: AtomicUsize,
     refreshes_dropped: AtomicU64,
 }
@@ -63,6 +72,7 @@ impl CoreDesk {
         let shared = Arc::new(Shared {
             format,
             ring,
+            gate: Gate::default(),
             refreshes: AtomicUsize::new(0),
             refreshes_dropped: AtomicU64::new(0),
         });
@@ -97,7 +107,14 @@ impl CoreDesk {
         self.shared.refreshes.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn request(&self, request: Request) {
+    /// The sessions of this member's own proxies, by age; nothing when it has stopped.
+    pub(super) async fn sessions(&self) -> Vec<Session> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Sessions(reply));
+        answer.await.unwrap_or_default()
+    }
+
+    pub(super) fn request(&self, request: Request) {
         // Nobody takes it when the run is over; whoever waits for an answer sees its channel closed.
         let _ = self.requests.send(request);
     }
@@ -170,6 +187,25 @@ impl Desk for CoreDesk {
             state: format!("{} since {}", link.direction, link.since).into(),
         };
         links.into_iter().map(row).collect()
+    }
+}
+
+impl proxy::Desk for CoreDesk {
+    async fn admit(&self, login: Login<'_>) -> Result<Admitted, Refused> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Login(ProxyLogin {
+            key: self.shared.format.key(login.user),
+            name: login.user.into(),
+            tag: login.tag.into(),
+            protocol: login.protocol,
+            client: login.client,
+            reply,
+        }));
+        answer.await.unwrap_or(Err(Refused::Stopping))
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.shared.gate
     }
 }
 

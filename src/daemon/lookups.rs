@@ -18,14 +18,22 @@ pub(super) struct Lookups {
     places: Places,
 }
 
+impl Lookups {
+    /// A name for a login that no other has.
+    pub fn token(&mut self) -> LoginToken {
+        let token = self.next;
+        self.next += 1;
+        LoginToken(token)
+    }
+}
+
 impl<W: World> Core<W> {
     /// Asks the machine for every lookup of the batch, and lets the batch go.
     pub(super) fn look_up(&mut self, mut batch: Batch) {
         let now = self.now();
         let mut asked = std::mem::take(&mut batch.asked);
         for lookup in &mut asked {
-            let token = self.lookups.next;
-            self.lookups.next += 1;
+            let LoginToken(token) = self.lookups.token();
             let held = self.director.holds().len();
             let (name, tag) = (batch.name(lookup), batch.tag(lookup));
             let login = Input::Login {

@@ -33,17 +33,21 @@ mod names;
 mod node;
 mod places;
 mod probes;
+mod proxies;
 mod reload;
 mod saver;
+mod sessions;
 mod settings;
 mod status;
+mod who;
 
 pub use configured::configured;
 pub use control::{CONTROL_SOCKET, open_control};
-pub use control_talk::{ControlAnswer, ControlRequest};
+pub use control_talk::{ControlAnswer, ControlRequest, SessionReport};
 pub use desk::CoreDesk;
 pub use journal::{JOURNAL, journalled_keys};
 pub use node::{Node, start};
+pub use proxies::proxies;
 pub use reload::{Reloads, watch_configuration};
 pub use settings::{DoorSettings, Ended, LeaseNote, NodeSettings, RingPart, StartError};
 pub use status::{

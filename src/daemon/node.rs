@@ -17,6 +17,7 @@ use super::flushes::Flushes;
 use super::journal::{self, JOURNAL, Journal, Left};
 use super::lookups::Lookups;
 use super::saver::{self, RECORD};
+use super::sessions::Sessions;
 use super::settings::{DoorSettings, Ended, NodeSettings, StartError};
 use crate::agreement::{Boot, Record};
 use crate::director::{Director, Start};
@@ -27,6 +28,7 @@ use crate::dovecot::{
     open_relay, start_kicks,
 };
 use crate::health;
+use crate::proxy;
 use crate::ring::{self, decode_record};
 use crate::world::{Address, Clock, Listen, Network, Storage, Task, World};
 
@@ -41,6 +43,7 @@ const ADMINS_MAX: usize = 100;
 pub struct Node {
     desk: CoreDesk,
     doors: Vec<Door>,
+    proxies: Vec<proxy::Door>,
     ended: oneshot::Receiver<Ended>,
     _tasks: Vec<Task>,
 }
@@ -54,6 +57,11 @@ impl Node {
     /// The doors that are open, with their counters.
     pub fn doors(&self) -> &[Door] {
         &self.doors
+    }
+
+    /// The proxies that are open, with their counters.
+    pub fn proxies(&self) -> &[proxy::Door] {
+        &self.proxies
     }
 
     /// Waits until the run is over.
@@ -131,6 +139,8 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         flushes: Flushes::new(world.clone(), settings.flush.clone(), flush_done),
         journal: Journal::new(writings, under_way),
         lookups: Lookups::default(),
+        sessions: Sessions::default(),
+        has_lasting_sessions: settings.has_lasting_sessions(),
         commands: BTreeMap::new(),
         next_command: 0,
         listings: BTreeMap::new(),
@@ -176,9 +186,15 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         let opened = open_door(&world, &desk, &settings, door, &processes).await;
         doors.push(opened.map_err(|error| socket_error(door.listen(), error))?);
     }
+    let mut proxies = Vec::new();
+    for settings in &settings.proxies {
+        let opened = proxy::open_door(world.clone(), desk.clone(), settings.clone()).await;
+        proxies.push(opened.map_err(|error| socket_error(&settings.listen, error))?);
+    }
     Ok(Node {
         desk,
         doors,
+        proxies,
         ended,
         _tasks: tasks,
     })

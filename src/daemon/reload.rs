@@ -15,6 +15,7 @@ use super::names::{resolve, watch_names};
 use crate::config::{Config, Fault, MemberSpec, Reload, Resolved, roster};
 use crate::director::CommandError;
 use crate::dovecot::Desk;
+use crate::proxy::ClientTls;
 use crate::topology::{Change, ChangeError, Topology};
 use crate::world::{Clock, Task, World};
 
@@ -42,13 +43,13 @@ impl Reloads {
 }
 
 /// Keeps the ring to the configuration: resolves the backends' names again and again, and takes over what `read` gives
-/// whenever somebody asks. `config` and `known` are those that the member was started with; `read` tells in words why
+/// whenever somebody asks, the proxies' certificates too. `config` and `known` are those that the member was started with; `read` tells in words why
 /// there is no configuration.
 pub fn watch_configuration<W: World>(
     world: W,
     desk: CoreDesk,
-    config: Config,
-    known: Resolved,
+    (config, known): (Config, Resolved),
+    certificates: Vec<ClientTls>,
     read: impl Fn() -> Result<Config, String> + Send + 'static,
 ) -> (Reloads, Task) {
     let (asking, asked) = channel(WAITING_MAX);
@@ -58,6 +59,7 @@ pub fn watch_configuration<W: World>(
         desk,
         config,
         known,
+        certificates,
     };
     let task = world.spawn("reload", watching.run(asked, read));
     (Reloads(asking), task)
@@ -69,6 +71,8 @@ struct Watching<W: World> {
     desk: CoreDesk,
     config: Config,
     known: Resolved,
+    /// Those of the proxies.
+    certificates: Vec<ClientTls>,
     _names: Task,
 }
 
@@ -107,7 +111,13 @@ impl<W: World> Watching<W> {
         let reload = reload.map_err(|error| error.to_string())?;
         let seed = new.seed(&resolved).map_err(|faults| said(&faults))?;
         let configured = Topology::new(seed).map_err(|error| error.to_string())?;
-        let lines = self.change(&reload).await?;
+        let mut lines = self.change(&reload).await?;
+        for certificates in &self.certificates {
+            // The rest is taken over already, and what clients are shown still serves.
+            if let Err(error) = certificates.reload() {
+                lines.push(format!("a proxy keeps its certificates: {error}"));
+            }
+        }
         self.desk.configured(Arc::new(configured));
         let (world, desk) = (self.world.clone(), self.desk.clone());
         self._names = watch_names(world, desk, new.clone(), resolved.clone());

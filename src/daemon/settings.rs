@@ -12,6 +12,7 @@ use crate::config::MemberSpec;
 use crate::director;
 use crate::dovecot::{FlushSettings, KickBy, MarksHash};
 use crate::health::ProberSettings;
+use crate::proxy::ProxySettings;
 use crate::ring::{RingError, RingSettings};
 use crate::topology::HashFormat;
 use crate::world::{Address, Instant, Listen, StorageError};
@@ -41,13 +42,21 @@ pub struct NodeSettings {
     pub guard: Option<UnboundedSender<LeaseNote>>,
     /// What each backend is asked, again and again.
     pub probes: Option<ProberSettings>,
-    /// The doors.
+    /// The doors to Dovecot and to admins.
     pub doors: Vec<DoorSettings>,
+    /// The proxies of its own.
+    pub proxies: Vec<ProxySettings>,
     /// Whether there is a process with this number.
     pub is_running: fn(i32) -> bool,
 }
 
 impl NodeSettings {
+    /// Whether there are doors of programs whose sessions outlive this process.
+    pub(super) fn has_lasting_sessions(&self) -> bool {
+        let is_admin = |door: &DoorSettings| matches!(door, DoorSettings::Admin { .. });
+        !self.doors.iter().all(is_admin)
+    }
+
     pub(super) fn marks_hash(&self) -> MarksHash {
         match self.kick {
             None => MarksHash::Never,

@@ -84,12 +84,17 @@ impl Director {
     /// Whether a front door may forward a byte now. To be asked before each forwarded read, with the clock read
     /// after the bytes are there: a process that slept past its lease forwards nothing on waking.
     pub fn may_forward(&self, now: Instant) -> bool {
+        now < self.forwards_until()
+    }
+
+    /// Until when [`Director::may_forward`] holds unless something happens before; the origin when it does not hold now.
+    pub fn forwards_until(&self) -> Instant {
+        const ALWAYS: Instant = Instant::from_nanos(u64::MAX);
         match self.serving.standing {
-            Standing::Leased => {
-                self.lease_end().is_none_or(|end| now < end) || self.settings.policy == Policy::Available
-            }
-            Standing::Isolated { .. } => false,
-            Standing::Alone { .. } => true,
+            Standing::Leased if self.settings.policy == Policy::Available => ALWAYS,
+            Standing::Leased => self.lease_end().unwrap_or(ALWAYS),
+            Standing::Isolated { .. } => Instant::ORIGIN,
+            Standing::Alone { .. } => ALWAYS,
         }
     }
 

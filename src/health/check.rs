@@ -6,10 +6,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 
-use super::tls;
-use crate::config::{CheckSpec, CheckTls, Protocol};
+use crate::config::{CheckSpec, Protocol, TlsUse};
+use crate::world::client_tls;
 
 /// The longest password file, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 1_024;
@@ -22,7 +23,7 @@ pub struct Check {
     /// At which port.
     pub port: u16,
     /// Whether by TLS.
-    pub tls: CheckTls,
+    pub tls: TlsUse,
     /// As whom it is logged in; nobody is by default.
     pub account: Option<Account>,
     /// To whom mail is offered, by LMTP.
@@ -70,10 +71,13 @@ impl Trust {
     /// # Errors
     /// The file can't be read or has no certificate; the name is none.
     pub fn load(ca: Option<&Path>, name: Option<&str>) -> Result<Self, CheckError> {
-        let client = match ca {
-            None => tls::trusting_all(),
-            Some(file) => tls::trusting(file)?,
-        };
+        let mut client = client_tls(ca).map_err(|why| CheckError::File {
+            setting: "ca",
+            file: ca.map(Path::to_path_buf).unwrap_or_default(),
+            why,
+        })?;
+        // Each probe is to see the whole handshake.
+        client.resumption = Resumption::disabled();
         let name = name.map(|name| {
             ServerName::try_from(name.to_owned()).map_err(|_| CheckError::Name { name: name.into() })
         });

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use self::dialect::{Command, Dialect, Heard};
 use super::check::Check;
 use super::fault::ProbeFault;
-use crate::config::CheckTls;
+use crate::config::TlsUse;
 
 /// The longest line of a backend, in bytes without its end; capabilities are shorter everywhere.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
@@ -49,7 +49,7 @@ impl<'a> Exchange<'a> {
             check,
             dialect: Dialect::of(check.protocol),
             at: Command::Greeting,
-            is_secured: check.tls == CheckTls::Tls,
+            is_secured: check.tls == TlsUse::Tls,
             lines: 0,
         }
     }
@@ -112,7 +112,7 @@ impl<'a> Exchange<'a> {
 
     /// Whether the greeting alone is not the whole check.
     fn needs_more(&self) -> bool {
-        !self.is_secured && self.check.tls == CheckTls::StartTls
+        !self.is_secured && self.check.tls == TlsUse::StartTls
             || self.check.account.is_some()
             || self.check.recipient.is_some()
     }
@@ -120,7 +120,7 @@ impl<'a> Exchange<'a> {
     /// What stands between here and the end.
     fn go_on(&mut self) -> Step {
         let is_new = |command: Command| (self.at as u8) < command as u8;
-        if !self.is_secured && self.check.tls == CheckTls::StartTls {
+        if !self.is_secured && self.check.tls == TlsUse::StartTls {
             return self.say(Command::StartTls);
         }
         if self.check.account.is_some() && is_new(Command::Login) {

@@ -3,7 +3,7 @@
 //! | part | what |
 //! |---|---|
 //! | `exchange` | the talk with a backend, line by line, without sockets |
-//! | `check`, `tls` | what is asked, with its secrets and certificates loaded |
+//! | `check` | what is asked, with its secrets and certificates loaded |
 //! | `fault` | why a backend did not stand a check |
 //! | `judge` | from answers to a verdict, and the pause between two of them |
 //! | `probe` | one check of one backend over the world's sockets |
@@ -20,7 +20,6 @@ mod probe;
 mod prober;
 #[cfg(test)]
 mod tests;
-mod tls;
 
 pub use check::{Account, Check, CheckError, Trust};
 pub use exchange::{Exchange, LINE_BYTES_MAX, Step};

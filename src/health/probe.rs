@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 use super::check::Check;
 use super::exchange::{Exchange, LINE_BYTES_MAX, Step};
 use super::fault::ProbeFault;
-use crate::config::CheckTls;
+use crate::config::TlsUse;
 use crate::world::{Address, Clock, Network, World, deadline};
 
 /// Read at once.
@@ -63,7 +63,7 @@ async fn through<W: World>(
     let mut stream = connected.map_err(|error| ProbeFault::Connect {
         why: error.to_string(),
     })?;
-    let is_first = check.tls == CheckTls::Tls;
+    let is_first = check.tls == TlsUse::Tls;
     if !is_first {
         let step = talk.exchange.connected();
         if let Turn::Done = talk.on(&mut stream, step).await? {

@@ -4,9 +4,9 @@ mod sockets;
 mod talks;
 
 use super::{Account, Check, Trust};
-use crate::config::{CheckTls, Protocol};
+use crate::config::{Protocol, TlsUse};
 
-fn check(protocol: Protocol, tls: CheckTls) -> Check {
+fn check(protocol: Protocol, tls: TlsUse) -> Check {
     Check {
         protocol,
         port: 1,
@@ -17,7 +17,7 @@ fn check(protocol: Protocol, tls: CheckTls) -> Check {
     }
 }
 
-fn with_account(protocol: Protocol, tls: CheckTls) -> Check {
+fn with_account(protocol: Protocol, tls: TlsUse) -> Check {
     let account = Account {
         user: "probe".into(),
         password: "secret".into(),

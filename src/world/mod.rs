@@ -14,6 +14,7 @@ pub(crate) mod scratch;
 mod select;
 mod storage;
 mod task;
+mod tls;
 mod traits;
 
 pub use address::{Address, AddressError, Listen};
@@ -26,4 +27,5 @@ pub use real::{
 pub use select::{Chosen, select};
 pub use storage::{JOURNAL_BYTES_MAX, JournalReader, RECORD_BYTES_MAX, Storage, StorageError};
 pub use task::Task;
+pub use tls::client_tls;
 pub use traits::World;

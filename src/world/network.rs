@@ -62,4 +62,13 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 
     /// The process at the other end, when the system knows: on a Unix socket, when it connected.
     fn peer_pid(&self) -> Option<i32>;
+
+    /// This host's end, when it came by TCP.
+    fn local_address(&self) -> Option<SocketAddr>;
+
+    /// From now on, closing it throws away what the system has taken and not delivered yet.
+    ///
+    /// # Errors
+    /// The system can't; what it has taken is still delivered.
+    fn discard_on_close(&self) -> io::Result<()>;
 }

@@ -31,6 +31,7 @@ ssl = yes
 ssl_cert = <{certs}/member-1.pem
 ssl_key = <{certs}/member-1.key
 mail_max_userip_connections = 0
+login_trusted_networks = 10.77.1.0/24
 imap_logout_format = {LOGOUT_FORMAT}
 pop3_logout_format = {LOGOUT_FORMAT}
 passdb {{

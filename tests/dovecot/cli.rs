@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::site::Site;
 use crate::{
-    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, poolmon,
+    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, own, poolmon,
 };
 
 /// What the users rely on; the name says what.
@@ -23,7 +23,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 25] = scenarios![
+const SCENARIOS: [Scenario; 30] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -35,6 +35,9 @@ const SCENARIOS: [Scenario; 25] = scenarios![
     companions::one_mail_for_users_of_all_backends_reaches_each_at_his_own,
     companions::sieve_and_submission_go_to_each_users_own_backend,
     companions::doveadm_on_a_proxy_reaches_each_user_at_his_own_backend,
+    own::clients_of_every_protocol_log_in_at_the_directors_own_proxies,
+    own::a_wrong_password_gets_the_backends_own_words,
+    own::sessions_at_own_proxies_and_at_dovecots_are_on_one_backend,
     import::a_ring_of_dovecots_director_is_imported_without_moving_a_user,
     poolmon::poolmon_takes_a_dead_backend_out_and_brings_it_back,
     health::a_hung_backend_is_found_by_a_majority_and_comes_back_by_itself,
@@ -45,6 +48,8 @@ const SCENARIOS: [Scenario; 25] = scenarios![
     changes::what_was_changed_at_run_time_survives_a_restart_of_the_whole_ring,
     cuts::one_cut_link_is_noticed_by_nobody,
     cuts::a_director_cut_off_closes_its_sessions_and_serves_again_when_mended,
+    own::a_director_killed_takes_only_its_own_sessions_along,
+    own::a_director_cut_off_ends_the_sessions_at_its_own_proxies,
     deaths::a_director_that_stays_dead_lets_its_users_go,
     deaths::a_director_stopped_beyond_its_lease_serves_nothing_old_when_it_goes_on,
     logins::sessions_hold_their_users_beyond_the_expiry,

@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Once;
 use std::thread;
 
 use crate::backend::RELAY_PORT;
@@ -17,7 +18,7 @@ use crate::proxy::fixed_user;
 use crate::site::Site;
 
 /// Somebody for each backend, none of them of the crowd.
-fn one_for_each_backend(prefix: &str) -> Vec<(String, usize)> {
+pub fn one_for_each_backend(prefix: &str) -> Vec<(String, usize)> {
     let names: Vec<String> = (0..60).map(|number| format!("{prefix}{number}")).collect();
     let places = computed_places(&names);
     let at = |backend| places.iter().find(|(_, place)| **place == backend);
@@ -30,7 +31,7 @@ fn one_for_each_backend(prefix: &str) -> Vec<(String, usize)> {
 }
 
 /// The backends in whose logs such a line is.
-fn backends_whose_logs(site: &Path, have: impl Fn(&str) -> bool) -> BTreeSet<usize> {
+pub fn backends_whose_logs(site: &Path, have: impl Fn(&str) -> bool) -> BTreeSet<usize> {
     let has_one = |backend: &usize| {
         let log = fs::read_to_string(site.join(format!("b{backend}/log"))).expect("it writes a log");
         log.lines().any(&have)
@@ -55,8 +56,13 @@ pub fn one_mail_for_users_of_all_backends_reaches_each_at_his_own(site: &mut Sit
     }
 }
 
-/// A mail server to relay to: a submission service connects to it at each login. It ends with the test.
-fn open_relay_server() {
+/// A mail server to relay to: a submission service connects to it at each login. It ends with the test, and is there once.
+pub fn open_relay_server() {
+    static OPENED: Once = Once::new();
+    OPENED.call_once(serve_relay);
+}
+
+fn serve_relay() {
     let listener = TcpListener::bind(("127.0.0.1", RELAY_PORT)).expect("the port is free");
     thread::spawn(move || {
         for client in listener.incoming().flatten() {

@@ -1,6 +1,6 @@
 """Users who keep IMAP sessions open, and say on standard output what becomes of them.
 
-    crowd.py SESSIONS_PER_USER PROXY,PROXY,... USER...
+    crowd.py SESSIONS_PER_USER PROXY[:PORT],PROXY[:PORT],... USER...
 
 Session number s of the n-th user is at home at proxy (n + s) mod the number of proxies. A session that is closed, or
 refused, tries the next proxy, as a client does that knows several. Every line is EVENT USER SESSION PROXY [TEXT]:
@@ -36,7 +36,8 @@ def say(*words):
 
 
 def log_in(proxy, user):
-    session = imaplib.IMAP4(proxy, timeout=PATIENCE_S)
+    host, _, port = proxy.partition(":")
+    session = imaplib.IMAP4(host, int(port or 143), timeout=PATIENCE_S)
     try:
         session.login(user, PASSWORD)
         session.select("INBOX")

@@ -140,6 +140,14 @@ impl Crowd {
         seen.down[mark.0..].iter().map(|(_, proxy, _)| *proxy).collect()
     }
 
+    /// How many sessions were closed since then with the words of a director's own proxy.
+    pub fn farewells_since(&self, mark: Mark) -> usize {
+        let seen = self.seen.lock().expect("nobody panics with it");
+        let down = seen.down[mark.0..].iter();
+        down.filter(|(.., why)| why.contains("closed by the server"))
+            .count()
+    }
+
     /// The last sessions that were closed, and refusals, for a reader.
     pub fn last_words(&self) -> String {
         let seen = self.seen.lock().expect("nobody panics with it");

@@ -35,6 +35,7 @@ mod logins;
 mod member;
 mod namespace;
 mod net;
+mod own;
 mod poolmon;
 mod proxy;
 mod sessions_in_logs;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::command::{must, run, signal};
 use crate::net::{BACKENDS, MEMBERS, backend_ip, member_ip, namespace};
+use crate::own;
 use crate::truth::PROBE;
 use crate::waiting::eventually;
 
@@ -167,6 +168,18 @@ impl Member {
         must(&[&whole, words].concat())
     }
 
+    /// What `maildirector who --json` tells: a session each.
+    pub fn who(&self) -> Vec<Value> {
+        let told = must(&["timeout", "10", PROGRAM, "who", "-c", &self.config, "--json"]);
+        let session = |line| serde_json::from_str(line).expect("each line is JSON");
+        told.lines().map(session).collect()
+    }
+
+    /// `maildirector kick USER`.
+    pub fn kick(&self, user: &str) {
+        must(&["timeout", "10", PROGRAM, "kick", "-c", &self.config, user]);
+    }
+
     /// What `maildirector status` tells of differences from the configuration, `SUBJECT SETTING RUNNING`, sorted.
     pub fn differences(&self) -> Vec<String> {
         let status = self.status().unwrap_or_default();
@@ -231,13 +244,13 @@ pub fn last_lines(file: &Path, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-/// The doors are those that are there when none is named.
 fn configuration(site: &Path, number: usize) -> String {
     let members: Vec<String> = (1..=MEMBERS).map(member_ip).collect();
     let backends: Vec<String> = (1..=BACKENDS).map(backend_ip).collect();
     let (members, backends) = (members.join(" "), backends.join(" "));
     let (lease, expire) = (LEASE.as_secs(), USER_EXPIRE.as_secs());
     let (site, me) = (site.display(), member_ip(number));
+    let certs = format!("{site}/certs");
     format!(
         "director_servers = \"{members}\"
 director_mail_servers = \"{backends}\"
@@ -281,6 +294,39 @@ protocol = \"submission\"
 
 [[health.check]]
 protocol = \"sieve\"
-"
+
+{}",
+        own_proxies(&certs, number)
     )
+}
+
+/// The doors to Dovecot that are there when none is named, and proxies of its own beside it.
+fn own_proxies(certs: &str, number: usize) -> String {
+    let me = member_ip(number);
+    let doors = ["login", "notify", "userdb", "admin"].map(|kind| {
+        let path = match kind {
+            "login" => "login/director",
+            "notify" => "login/proxy-notify",
+            "userdb" => "director-userdb",
+            _ => "director-admin",
+        };
+        format!("[[listener]]\nkind = \"{kind}\"\npath = \"{path}\"\n\n")
+    });
+    let proxies = own::PROXIES.map(|(protocol, port, tls)| {
+        format!(
+            "[[proxy]]
+protocol = \"{protocol}\"
+address = \"{me}:{port}\"
+tls = \"{tls}\"
+certificate = \"{certs}/member-{number}.pem\"
+key = \"{certs}/member-{number}.key\"
+cleartext = true
+backend_tls = \"starttls\"
+backend_ca = \"{certs}/../ring-ca/ca.pem\"
+backend_tls_name = \"member-1.mail\"
+
+"
+        )
+    });
+    doors.concat() + &proxies.concat()
 }

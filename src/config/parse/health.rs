@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{absolute_path, or};
 use crate::config::complaint::{Complaint, Quoted};
 use crate::config::health_spec::{
-    AccountSpec, CHECKS_MAX, CheckSpec, CheckTls, HealthSpec, PROBE_INTERVAL_MAX, PROBE_INTERVAL_MIN,
-    PROBE_TIMEOUT_MAX, PROBE_TIMEOUT_MIN, Protocol, THRESHOLD_MAX,
+    AccountSpec, CHECKS_MAX, CheckSpec, HealthSpec, PROBE_INTERVAL_MAX, PROBE_INTERVAL_MIN,
+    PROBE_TIMEOUT_MAX, PROBE_TIMEOUT_MIN, Protocol, THRESHOLD_MAX, TlsUse,
 };
 use crate::config::interval::interval;
 use crate::config::report::Report;
@@ -68,7 +68,7 @@ pub(super) fn read(top: &Section<'_>, report: &mut Report) -> HealthSpec {
     }
 }
 
-fn span_within(text: &str, min: Duration, max: Duration) -> Result<Duration, Complaint> {
+pub(super) fn span_within(text: &str, min: Duration, max: Duration) -> Result<Duration, Complaint> {
     let span = interval(text)?;
     if (min..=max).contains(&span) {
         return Ok(span);
@@ -92,7 +92,7 @@ fn check(section: &Section<'_>, report: &mut Report) -> Option<CheckSpec> {
     let protocols = Protocol::ALL.map(|protocol| (protocol.name(), protocol));
     section.report_missing(report, "protocol", &protocols.map(|(name, _)| name).join(", "));
     let protocol = section.choice(report, "protocol", &protocols);
-    let ways = CheckTls::ALL.map(|tls| (tls.name(), tls));
+    let ways = TlsUse::ALL.map(|tls| (tls.name(), tls));
     let tls = section.choice(report, "tls", &ways);
     let port = section.number(report, "port", 1, u32::from(u16::MAX));
     let ca = section.parsed(report, "ca", "\"/etc/maildirector/backends.pem\"", absolute_path);
@@ -106,11 +106,11 @@ fn check(section: &Section<'_>, report: &mut Report) -> Option<CheckSpec> {
     if has("tls") && tls.is_none() || has("port") && port.is_none() {
         return None;
     }
-    let tls = tls.map_or(CheckTls::No, |tls| tls.value);
+    let tls = tls.map_or(TlsUse::No, |tls| tls.value);
     let name = protocol.name();
     let idle = [
-        ("ca", tls == CheckTls::No, "without tls"),
-        ("tls_name", tls == CheckTls::No || !has("ca"), "without a ca"),
+        ("ca", tls == TlsUse::No, "without tls"),
+        ("tls_name", tls == TlsUse::No || !has("ca"), "without a ca"),
         ("user", !protocol.has_login(), "for a protocol without a login"),
         (
             "password_file",
@@ -129,7 +129,7 @@ fn check(section: &Section<'_>, report: &mut Report) -> Option<CheckSpec> {
             section.complain(report, written.line, key, complaint);
         }
     }
-    if protocol == Protocol::Tcp && tls == CheckTls::StartTls {
+    if protocol == Protocol::Tcp && tls == TlsUse::StartTls {
         let complaint = Complaint::with_hint("tcp has no command for TLS", "\"tls\", or another protocol");
         section.complain(report, section.line, "tls", complaint);
     }

@@ -19,8 +19,17 @@ pub(in crate::config) const LISTENER_KEYS: [&str; 7] =
 /// The most doors of one process.
 const LISTENERS_MAX: usize = 64;
 
-pub(super) fn read(top: &Section<'_>, base_dir: &Path, report: &mut Report) -> Vec<Listener> {
+/// Paths may be relative to `base_dir`. Beside proxies of its own nobody expects Dovecot: then only admins have a door, in the
+/// state folder.
+pub(super) fn read(
+    top: &Section<'_>,
+    (base_dir, state_folder): (&Path, &Path),
+    report: &mut Report,
+) -> Vec<Listener> {
     let Some(written) = top.value(report, "listener") else {
+        if top.table.contains_key("proxy") {
+            return vec![ListenerKind::Admin.usual(state_folder)];
+        }
         return ListenerKind::USUAL.map(|kind| kind.usual(base_dir)).into();
     };
     let sections = top.tables(
@@ -125,7 +134,7 @@ fn socket_path(text: &str, base_dir: &Path) -> Result<PathBuf, Complaint> {
     Ok(path)
 }
 
-fn tcp_address(text: &str) -> Result<SocketAddr, Complaint> {
+pub(super) fn tcp_address(text: &str) -> Result<SocketAddr, Complaint> {
     let no_address = || {
         let message = format!("{} is no address with a port", Quoted(text));
         Complaint::with_hint(message, "as in \"127.0.0.1:9091\"")

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{LEAST, config};
-use crate::config::Config;
-use crate::config::parse::{CHECK_KEYS, HEALTH_KEYS, LISTENER_KEYS, MEMBER_KEYS, RING_KEYS, TOP_KEYS};
+use crate::config::parse::{
+    CHECK_KEYS, HEALTH_KEYS, LISTENER_KEYS, MEMBER_KEYS, PROXY_KEYS, RING_KEYS, TOP_KEYS,
+};
+use crate::config::{Config, KickBy};
 
 const DOCUMENT: &str = include_str!("../../../docs/CONFIG.md");
 const EXAMPLE: &str = include_str!("../../../examples/maildirector.toml");
+const PROXIES: &str = include_str!("../../../examples/proxies.toml");
 
 /// The settings of the tables in docs/CONFIG.md, each with its default as written there.
 fn documented() -> Vec<(String, String)> {
@@ -32,6 +35,7 @@ fn every_setting_is_documented_and_nothing_else() {
         ("ring.", &RING_KEYS[..]),
         ("member.", &MEMBER_KEYS),
         ("listener.", &LISTENER_KEYS),
+        ("proxy.", &PROXY_KEYS),
         ("health.", &HEALTH_KEYS),
         ("health.check.", &CHECK_KEYS),
     ];
@@ -39,7 +43,7 @@ fn every_setting_is_documented_and_nothing_else() {
         .iter()
         .flat_map(|(table, keys)| keys.iter().map(move |key| format!("{table}{key}")))
         .filter(|key| key != "health.check");
-    let are_tables = ["ring", "member", "listener", "health"];
+    let are_tables = ["ring", "member", "listener", "health", "proxy"];
     let top = TOP_KEYS
         .iter()
         .filter(|key| !are_tables.contains(key))
@@ -72,6 +76,14 @@ fn every_documented_default_is_that_of_the_code() {
                     continue;
                 }
             },
+            Some(("proxy", key)) => {
+                let proxy = |more: &str| {
+                    format!("{LEAST}[[proxy]]\nprotocol = \"imap\"\naddress = \"10.0.0.1:143\"\n{more}")
+                };
+                let with = config(&proxy(&format!("{key} = {value}\n")));
+                assert!(same_but_for_the_file(with, &config(&proxy(""))), "{name}");
+                continue;
+            }
             Some(("ring", key)) => format!("[ring]\n{key} = {value}\n"),
             Some((_, key)) => {
                 let member =
@@ -113,11 +125,29 @@ fn the_example_names_every_setting_and_its_comments_are_the_defaults() {
         .chain(&CHECK_KEYS);
     for key in TOP_KEYS.iter().chain(inner) {
         let is_there = *key == "member"
+            || *key == "proxy" && PROXIES.contains("[[proxy]]")
             || *key == "check" && EXAMPLE.contains("[[health.check]]")
             || EXAMPLE.contains(&format!("{key} = "))
             || EXAMPLE.contains(&format!("[{key}]"));
         assert!(is_there, "the example does not name {key}");
     }
+}
+
+#[test]
+fn the_example_of_proxies_names_every_setting_of_them() {
+    let example = config(PROXIES);
+    assert_eq!(example.proxies.len(), 8);
+    for key in PROXY_KEYS {
+        assert!(
+            PROXIES.contains(&format!("{key} = ")),
+            "the example does not name {key}"
+        );
+    }
+    assert_eq!(
+        example.kick,
+        KickBy::None,
+        "nothing but its own proxies has sessions"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::check;
-use crate::config::{CheckTls, Protocol};
+use crate::config::{Protocol, TlsUse};
 use crate::health::{Check, ProbeFault, Trust, probe};
 use crate::world::scratch::Scratch;
 use crate::world::{Address, Listen, Listener, Network, RealWorld, Socket, SocketListener, World};
@@ -76,7 +76,7 @@ fn a_backend_that_accepts_and_stays_silent_fails() {
     let timeout = Duration::from_millis(50);
     let found = run(async {
         let stage = stage().await;
-        let held = check(Protocol::Imap, CheckTls::No);
+        let held = check(Protocol::Imap, TlsUse::No);
         stage
             .probe(held, timeout, |client| async move {
                 let _kept_open = client;
@@ -95,7 +95,7 @@ fn a_backend_that_accepts_and_stays_silent_fails() {
 fn a_backend_that_closes_or_never_ends_its_line_fails() {
     run(async {
         let stage = stage().await;
-        let imap = || check(Protocol::Imap, CheckTls::No);
+        let imap = || check(Protocol::Imap, TlsUse::No);
         let closed = stage
             .probe(imap(), PATIENT, |client| async move { drop(client) })
             .await;
@@ -113,7 +113,7 @@ fn a_backend_that_closes_or_never_ends_its_line_fails() {
 fn a_port_where_nobody_listens_fails_and_one_where_somebody_does_is_enough_for_tcp() {
     run(async {
         let stage = stage().await;
-        let tcp = check(Protocol::Tcp, CheckTls::No);
+        let tcp = check(Protocol::Tcp, TlsUse::No);
         let open = stage
             .probe(tcp.clone(), PATIENT, |client| async move { drop(client) })
             .await;
@@ -175,12 +175,12 @@ fn tls_is_made_and_certificates_are_verified_when_a_ca_is_named() {
         let ca = stage.scratch.path().join("backends.pem");
         std::fs::write(&ca, pem).expect("the folder can be written");
         let trust = |name: Option<&str>| Trust::load(Some(&ca), name).expect("the file is good");
-        for tls in [CheckTls::Tls, CheckTls::StartTls] {
+        for tls in [TlsUse::Tls, TlsUse::StartTls] {
             let with = |trust: Option<Trust>| {
                 let plain = check(Protocol::Imap, tls);
                 let trust = trust.unwrap_or_else(|| plain.trust.clone());
                 stage.probe(Check { trust, ..plain }, PATIENT, |client| {
-                    imap(client, acceptor.clone(), tls == CheckTls::Tls)
+                    imap(client, acceptor.clone(), tls == TlsUse::Tls)
                 })
             };
             assert_eq!(with(None).await, Ok(()), "{tls:?}");
@@ -201,7 +201,7 @@ fn tls_is_made_and_certificates_are_verified_when_a_ca_is_named() {
 fn what_was_said_before_tls_is_not_taken_for_what_was_said_in_it() {
     let found = run(async {
         let stage = stage().await;
-        let starttls = check(Protocol::Imap, CheckTls::StartTls);
+        let starttls = check(Protocol::Imap, TlsUse::StartTls);
         stage
             .probe(starttls, PATIENT, |mut client| async move {
                 let both = b"* OK ready\r\na1 OK begin\r\na2 OK slipped in\r\n";

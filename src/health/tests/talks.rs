@@ -1,7 +1,7 @@
 //! Whole talks in each protocol, without sockets.
 
 use super::{check, with_account};
-use crate::config::{CheckTls, Protocol};
+use crate::config::{Protocol, TlsUse};
 use crate::health::{Check, Exchange, Step};
 
 /// `NUL probe NUL secret`.
@@ -62,10 +62,10 @@ fn a_greeting_is_enough_without_an_account() {
             "LOGOUT",
         ),
     ] {
-        let said = talk(&check(protocol, CheckTls::No), greeting);
+        let said = talk(&check(protocol, TlsUse::No), greeting);
         assert_eq!(said, format!("done {goodbye}"), "{protocol:?}");
     }
-    assert_eq!(talk(&check(Protocol::Tcp, CheckTls::No), &[]), "done ");
+    assert_eq!(talk(&check(Protocol::Tcp, TlsUse::No), &[]), "done ");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn whoever_says_no_or_nothing_that_makes_sense_fails() {
         (Protocol::Sieve, "BYE \"try later\""),
         (Protocol::Sieve, "* OK"),
     ] {
-        let said = talk(&check(protocol, CheckTls::No), &[line]);
+        let said = talk(&check(protocol, TlsUse::No), &[line]);
         assert_eq!(
             said,
             format!(
@@ -94,7 +94,7 @@ fn whoever_says_no_or_nothing_that_makes_sense_fails() {
 
 #[test]
 fn accounts_log_in_by_sasl_plain() {
-    let no = CheckTls::No;
+    let no = TlsUse::No;
     assert_eq!(
         talk(
             &with_account(Protocol::Imap, no),
@@ -135,7 +135,7 @@ fn a_refused_login_shows_the_answer_and_never_the_password() {
         (Protocol::Submission, &["220 mail", "250 mail", "454 4.7.0 later"]),
         (Protocol::Sieve, &["OK", "NO \"later\""]),
     ] {
-        let check = with_account(protocol, CheckTls::No);
+        let check = with_account(protocol, TlsUse::No);
         let said = talk(&check, lines);
         let end = said.rsplit(" | ").next().expect("something was said");
         assert!(
@@ -149,7 +149,7 @@ fn a_refused_login_shows_the_answer_and_never_the_password() {
 
 #[test]
 fn tls_begins_when_the_backend_agrees_and_the_rest_comes_inside() {
-    let tls = CheckTls::StartTls;
+    let tls = TlsUse::StartTls;
     assert_eq!(
         talk(
             &with_account(Protocol::Imap, tls),
@@ -193,7 +193,7 @@ fn tls_begins_when_the_backend_agrees_and_the_rest_comes_inside() {
 fn lmtp_offers_mail_to_a_recipient_and_sends_none() {
     let check = Check {
         recipient: Some("probe@example.org".into()),
-        ..check(Protocol::Lmtp, CheckTls::No)
+        ..check(Protocol::Lmtp, TlsUse::No)
     };
     let before = "LHLO maildirector.invalid | MAIL FROM:<> | RCPT TO:<probe@example.org>";
     let good = [
@@ -220,7 +220,7 @@ fn lmtp_offers_mail_to_a_recipient_and_sends_none() {
 fn an_answer_without_end_is_cut() {
     let lines = vec!["\"X\""; 2_000];
     assert_eq!(
-        talk(&check(Protocol::Sieve, CheckTls::No), &lines),
+        talk(&check(Protocol::Sieve, TlsUse::No), &lines),
         "failed: its answer to the connection has no end"
     );
 }

@@ -1,6 +1,7 @@
 //! A connection, by TCP or through the file system.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -57,6 +58,20 @@ impl Stream for Socket {
         match self {
             Socket::Tcp(_) => None,
             Socket::Unix(stream) => stream.peer_cred().ok()?.pid(),
+        }
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        match self {
+            Socket::Tcp(stream) => stream.local_addr().ok(),
+            Socket::Unix(_) => None,
+        }
+    }
+
+    fn discard_on_close(&self) -> io::Result<()> {
+        match self {
+            Socket::Tcp(stream) => stream.set_zero_linger(),
+            Socket::Unix(_) => Ok(()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A connection: over simulated TCP, or a pipe to another process of the same host.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -18,6 +19,7 @@ pub struct SimStream {
     reading: Chopped<Reading>,
     writing: Chopped<Writing>,
     peer_pid: Option<i32>,
+    local_address: Option<SocketAddr>,
 }
 
 /// The half that reads.
@@ -36,8 +38,13 @@ pub enum Writing {
 
 impl SimStream {
     pub fn tcp(stream: TcpStream, dice: &mut Dice) -> Self {
+        let local_address = stream.local_addr().ok();
         let (reading, writing) = stream.into_split();
-        SimStream::new(Reading::Tcp(reading), Writing::Tcp(writing), None, dice)
+        let stream = SimStream::new(Reading::Tcp(reading), Writing::Tcp(writing), None, dice);
+        SimStream {
+            local_address,
+            ..stream
+        }
     }
 
     pub fn local(pipe: DuplexStream, peer_pid: i32, dice: &mut Dice) -> Self {
@@ -55,6 +62,7 @@ impl SimStream {
             reading: Chopped::new(reading, dice.split()),
             writing: Chopped::new(writing, dice.split()),
             peer_pid,
+            local_address: None,
         }
     }
 }
@@ -69,6 +77,15 @@ impl Stream for SimStream {
 
     fn peer_pid(&self) -> Option<i32> {
         self.peer_pid
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.local_address
+    }
+
+    /// Simulated hosts deliver what was written before, which the proxies have to allow for anyway.
+    fn discard_on_close(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,47 +1,39 @@
-//! TLS towards backends: with their certificates verified by a CA, or taken as they are.
+//! TLS towards other hosts: with their certificates verified by a CA, or taken as they are. The ring, which demands more, is
+//! left to `ring`.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier};
 
-use super::check::CheckError;
-
-/// Certificates signed by those of a PEM file.
-pub(super) fn trusting(file: &Path) -> Result<ClientConfig, CheckError> {
-    let failed = |why: &dyn std::fmt::Display| CheckError::File {
-        setting: "ca",
-        file: file.to_path_buf(),
-        why: why.to_string(),
-    };
-    let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| failed(&error))?;
-    for certificate in found {
-        let certificate = certificate.map_err(|error| failed(&error))?;
-        roots.add(certificate).map_err(|error| failed(&error))?;
-    }
-    if roots.is_empty() {
-        return Err(failed(&"there is no certificate in it"));
-    }
-    Ok(single(
-        builder().with_root_certificates(roots).with_no_client_auth(),
-    ))
-}
-
-/// Every certificate: enough to see that a backend speaks TLS, not to know who it is.
-pub(super) fn trusting_all() -> ClientConfig {
-    let verifier = Arc::new(AnyCertificate(provider()));
-    single(
-        builder()
+/// How to connect to hosts whose certificates are signed by those of the PEM file, or to any without one: enough to see that
+/// a host speaks TLS, not to know who it is.
+///
+/// # Errors
+/// The file can't be used; in words, without its name.
+pub fn client_tls(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let Some(file) = ca else {
+        let verifier = Arc::new(AnyCertificate(provider()));
+        return Ok(builder()
             .dangerous()
             .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth(),
-    )
+            .with_no_client_auth());
+    };
+    let mut roots = RootCertStore::empty();
+    let found = CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())?;
+    for certificate in found {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() {
+        return Err("there is no certificate in it".to_owned());
+    }
+    Ok(builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
@@ -52,12 +44,6 @@ fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
-}
-
-/// Each probe is to see the whole handshake.
-fn single(mut client: ClientConfig) -> ClientConfig {
-    client.resumption = Resumption::disabled();
-    client
 }
 
 #[derive(Debug)]

@@ -1,0 +1,226 @@
+//! Sessions of this member's own proxies: who has one, since when and where, and closing them at the machine's word.
+//!
+//! A session is on the list from the answer to its login until its permit is dropped, when nothing of it can reach the
+//! backend any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use tokio::sync::oneshot;
+
+use super::core::Core;
+use super::desk::CoreDesk;
+use crate::director::{Door, Input, LoginToken, RefuseReason};
+use crate::proxy::{Admitted, Permit, Refused, Revoker};
+use crate::topology::{BackendId, UserId, UserKey};
+use crate::world::{Instant, World};
+
+/// A login at a proxy.
+#[derive(Debug)]
+pub(super) struct ProxyLogin {
+    pub key: UserKey,
+    pub name: Box<str>,
+    pub tag: Box<str>,
+    pub protocol: &'static str,
+    pub client: SocketAddr,
+    pub reply: oneshot::Sender<Result<Admitted, Refused>>,
+}
+
+/// A login that waits for the machine.
+#[derive(Debug)]
+struct Waiting {
+    login: ProxyLogin,
+    /// Users held when it came; none once it has waited.
+    held: usize,
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub user: UserId,
+    pub serial: u32,
+    pub name: Box<str>,
+    pub backend: IpAddr,
+    pub protocol: &'static str,
+    pub client: SocketAddr,
+    pub since: Instant,
+    pub revoker: Revoker,
+    /// It is closed at the machine's word, so the machine is not told of its end.
+    is_demanded: bool,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    next: u64,
+    waiting: BTreeMap<u64, Waiting>,
+    open: BTreeMap<u64, Session>,
+    by_hold: BTreeSet<(UserId, u32, u64)>,
+    /// Of those open, how many are closed at the machine's word.
+    demanded: usize,
+    /// What the machine is told once the sessions that it means are gone.
+    held_back: Vec<Input<'static>>,
+}
+
+impl Sessions {
+    /// All that are open, by age.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.open.values()
+    }
+
+    /// Whether a login with this token came through a proxy.
+    pub fn is_waiting(&self, token: LoginToken) -> bool {
+        self.waiting.contains_key(&token.0)
+    }
+
+    /// Closes those of one hold.
+    pub fn evict(&mut self, user: UserId, serial: u32) {
+        let of_hold = self.by_hold.range((user, serial, 0)..=(user, serial, u64::MAX));
+        let ids: Vec<u64> = of_hold.map(|(_, _, id)| *id).collect();
+        for id in ids {
+            self.demand(id);
+        }
+    }
+
+    /// Closes all.
+    pub fn close_all(&mut self) {
+        let ids: Vec<u64> = self.open.keys().copied().collect();
+        for id in ids {
+            self.demand(id);
+        }
+    }
+
+    fn demand(&mut self, id: u64) {
+        let Some(session) = self.open.get_mut(&id) else {
+            return;
+        };
+        if !session.is_demanded {
+            session.is_demanded = true;
+            self.demanded += 1;
+            session.revoker.revoke();
+        }
+    }
+
+    /// Keeps what would say too early that sessions are closed; gives it back when it would not.
+    pub fn hold_back(&mut self, input: Input<'static>) -> Option<Input<'static>> {
+        if self.contradicts(&input) {
+            self.held_back.push(input);
+            return None;
+        }
+        Some(input)
+    }
+
+    fn contradicts(&self, input: &Input<'_>) -> bool {
+        match *input {
+            Input::Evicted { user, serial } => {
+                let mut of_hold = self.by_hold.range((user, serial, 0)..=(user, serial, u64::MAX));
+                of_hold.next().is_some()
+            }
+            Input::AllClosed { .. } => self.demanded > 0,
+            _ => false,
+        }
+    }
+
+    fn ended(&mut self, id: u64) -> Option<Session> {
+        let session = self.open.remove(&id)?;
+        self.by_hold.remove(&(session.user, session.serial, id));
+        if session.is_demanded {
+            self.demanded -= 1;
+        }
+        Some(session)
+    }
+
+    /// What may be said now.
+    fn released(&mut self) -> Vec<Input<'static>> {
+        let held_back = std::mem::take(&mut self.held_back);
+        let (kept, released) = held_back.into_iter().partition(|input| self.contradicts(input));
+        self.held_back = kept;
+        released
+    }
+}
+
+impl<W: World> Core<W> {
+    /// A client wants in.
+    pub(super) fn log_in(&mut self, login: ProxyLogin) {
+        let token = self.lookups.token();
+        let (key, name, tag) = (login.key, login.name.clone(), login.tag.clone());
+        let held = self.director.holds().len();
+        self.sessions.waiting.insert(token.0, Waiting { login, held });
+        self.handle(Input::Login {
+            token,
+            key,
+            tag: &tag,
+            name: &name,
+            door: Door::Exact,
+        });
+        if let Some(waiting) = self.sessions.waiting.get_mut(&token.0) {
+            waiting.held = 0;
+        }
+    }
+
+    pub(super) fn session_routed(&mut self, token: LoginToken, user: UserId, to: (BackendId, u32)) {
+        let Some(Waiting { login, held }) = self.sessions.waiting.remove(&token.0) else {
+            return;
+        };
+        let (backend, serial) = to;
+        if self.has_lasting_sessions && self.director.holds().len() > held {
+            // Somebody of another program's sessions may join this hold, and is known to a later run by it.
+            self.journal.entries.held(user, backend, &login.name);
+        }
+        let id = self.sessions.next;
+        self.sessions.next += 1;
+        let found = self.director.topology().backend(backend);
+        let place = found.map(|backend| (backend.ip, backend.hostname.clone()));
+        let desk = self.desk.clone();
+        let (permit, revoker) = Permit::new(move || desk.session_ended(id));
+        // The machine routes to backends of its topology only; one that is gone has no address to go to.
+        let Some((ip, hostname)) = place else {
+            self.handle(Input::SessionEnded { user, serial });
+            let none = Refused::Reason(RefuseReason::NoBackend { tag: user.tag });
+            let _ = login.reply.send(Err(none));
+            return;
+        };
+        let session = Session {
+            user,
+            serial,
+            name: login.name,
+            backend: ip,
+            protocol: login.protocol,
+            client: login.client,
+            since: self.now(),
+            revoker,
+            is_demanded: false,
+        };
+        self.sessions.open.insert(id, session);
+        self.sessions.by_hold.insert((user, serial, id));
+        // When the client has gone the permit is dropped here, and the session ends.
+        let _ = login.reply.send(Ok(Admitted { ip, hostname, permit }));
+    }
+
+    pub(super) fn session_refused(&mut self, token: LoginToken, reason: RefuseReason) {
+        if let Some(waiting) = self.sessions.waiting.remove(&token.0) {
+            // The client may have gone.
+            let _ = waiting.login.reply.send(Err(Refused::Reason(reason)));
+        }
+    }
+
+    /// A permit was dropped.
+    pub(super) fn session_ended(&mut self, id: u64) {
+        let Some(session) = self.sessions.ended(id) else {
+            return;
+        };
+        if !session.is_demanded {
+            let Session { user, serial, .. } = session;
+            self.handle(Input::SessionEnded { user, serial });
+        }
+        for input in self.sessions.released() {
+            self.closed(input);
+        }
+    }
+}
+
+impl CoreDesk {
+    pub(super) fn session_ended(&self, id: u64) {
+        self.request(super::desk::Request::SessionEnded(id));
+    }
+}

@@ -1,0 +1,78 @@
+//! What a proxy counts, for admins and metrics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The counters of one listener; all rise, except the connections that are open.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub(super) open: AtomicU64,
+    pub(super) accepted: AtomicU64,
+    pub(super) turned_away: AtomicU64,
+    pub(super) logins: AtomicU64,
+    pub(super) rejected: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) backend_failed: AtomicU64,
+    pub(super) broken: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Connections open now.
+    pub open: u64,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections closed at once, because too many were open.
+    pub turned_away: u64,
+    /// Clients who were logged in.
+    pub logins: u64,
+    /// Logins that a backend has refused.
+    pub rejected: u64,
+    /// Logins that the director has refused.
+    pub refused: u64,
+    /// Logins for which no backend could be used.
+    pub backend_failed: u64,
+    /// Connections that ended before a login by a fault of the client: silence, garbage, a failed TLS handshake.
+    pub broken: u64,
+}
+
+impl Counters {
+    /// What they are now.
+    pub fn counted(&self) -> Counted {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counted {
+            open: of(&self.open),
+            accepted: of(&self.accepted),
+            turned_away: of(&self.turned_away),
+            logins: of(&self.logins),
+            rejected: of(&self.rejected),
+            refused: of(&self.refused),
+            backend_failed: of(&self.backend_failed),
+            broken: of(&self.broken),
+        }
+    }
+}
+
+/// One more.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// One open connection, counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct Open(Arc<Counters>);
+
+impl Open {
+    pub fn new(counters: &Arc<Counters>) -> Self {
+        count(&counters.open);
+        count(&counters.accepted);
+        Open(Arc::clone(counters))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,48 @@
+//! The desk where proxies ask: how a login reaches the process's director, and what it is told.
+
+use std::net::IpAddr;
+
+use super::{Gate, Permit};
+use crate::director::RefuseReason;
+
+/// The process's director, as proxies see it.
+pub trait Desk: Clone + Send + Sync + 'static {
+    /// Asks whether the user may log in, and where. May take as long as a login waits (30 s by default).
+    fn admit(&self, login: Login<'_>) -> impl Future<Output = Result<Admitted, Refused>> + Send;
+
+    /// The gate of this process.
+    fn gate(&self) -> &Gate;
+}
+
+/// Who wants in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login<'a> {
+    /// Whose mailbox.
+    pub user: &'a str,
+    /// The tag of the backends that may serve him; empty by default.
+    pub tag: &'a str,
+    /// By which protocol, for admins' eyes.
+    pub protocol: &'static str,
+    /// From where, for admins' eyes.
+    pub client: std::net::SocketAddr,
+}
+
+/// Where a user was let in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The backend's address.
+    pub ip: IpAddr,
+    /// Its name, which its certificate should have.
+    pub hostname: Option<Box<str>>,
+    /// To be held while the session lasts.
+    pub permit: Permit,
+}
+
+/// Why a user was not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The director says so.
+    Reason(RefuseReason),
+    /// This process is about to end.
+    Stopping,
+}

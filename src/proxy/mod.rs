@@ -1,0 +1,48 @@
+//! Our own mail proxies: clients log in here, and their sessions are forwarded to the backend that the director names, as long
+//! as he allows it.
+//!
+//! | part | what |
+//! |---|---|
+//! | `imap`, `pop3`, `sieve`, `submission` | each protocol until the login: its client's side and its backend's, bytes in and bytes out, without sockets |
+//! | `sides`, `input`, `credentials` | what these have in common |
+//! | `protocol` | the protocols behind one shape |
+//! | `door` | the socket, and its limits |
+//! | `visit` | a client before his login, and to the end of his session |
+//! | `entry` | his login at the backend |
+//! | `forward`, `gate`, `permit` | bytes both ways, and what ends them: the lease for all, the permit for one |
+//! | `channel`, `tls`, `proxy_header` | TLS on both sides, and the header by which proxies tell for whom they speak |
+//!
+//! Whom to let in, and where, is asked at the [`Desk`]; passwords are left to the backends.
+
+mod channel;
+mod counters;
+mod credentials;
+mod desk;
+mod door;
+mod entry;
+mod forward;
+mod gate;
+pub mod imap;
+mod input;
+mod permit;
+pub mod pop3;
+mod protocol;
+pub mod proxy_header;
+mod settings;
+mod sides;
+pub mod sieve;
+pub mod submission;
+mod tls;
+mod visit;
+
+pub use crate::config::ProxyProtocol as Protocol;
+pub use counters::{Counted, Counters};
+pub use credentials::{Credentials, CredentialsError, Mechanism, NAME_BYTES_MAX, RESPONSE_BYTES_MAX, Secret};
+pub use desk::{Admitted, Desk, Login, Refused};
+pub use door::{Door, open_door};
+pub use gate::Gate;
+pub use input::{Input, TooLong};
+pub use permit::{Permit, Revoker};
+pub use settings::{BackendSettings, ProxyLimits, ProxySettings, TTL_MAX};
+pub use sides::{BackLogin, BackStep, COMMANDS_MAX, Claims, FAILURES_MAX, FrontSettings, FrontStep, Origin};
+pub use tls::{BackendTls, CertificateFiles, ClientTls, TlsFileError};

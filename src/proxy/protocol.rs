@@ -1,0 +1,116 @@
+//! The protocols, each with its two sides, behind one shape.
+
+use std::sync::Arc;
+
+use super::{
+    BackLogin, BackStep, Claims, FrontSettings, FrontStep, Input, Protocol, imap, pop3, sieve, submission,
+};
+
+/// What may be said to a client who is logged in before his connection is closed.
+pub(super) fn goodbye(protocol: Protocol, text: &str) -> Vec<u8> {
+    match protocol {
+        Protocol::Imap => imap::goodbye(text),
+        Protocol::Pop3 => pop3::goodbye(text),
+        Protocol::Sieve => sieve::goodbye(text),
+        Protocol::Submission => submission::goodbye(text),
+    }
+}
+
+/// Whether the greeting comes once more after STARTTLS: a ManageSieve server says its capabilities anew by itself (RFC 5804,
+/// section 2.2).
+pub(super) fn greets_after_tls(protocol: Protocol) -> bool {
+    protocol == Protocol::Sieve
+}
+
+macro_rules! each {
+    ($kind:ident, $of:expr, $side:ident => $done:expr) => {
+        match $of {
+            $kind::Imap($side) => $done,
+            $kind::Pop3($side) => $done,
+            $kind::Sieve($side) => $done,
+            $kind::Submission($side) => $done,
+        }
+    };
+}
+
+/// One client's connection until he is logged in.
+pub(super) enum Front {
+    Imap(imap::Front),
+    Pop3(pop3::Front),
+    Sieve(sieve::Front),
+    Submission(submission::Front),
+}
+
+impl Front {
+    pub fn new(protocol: Protocol, settings: Arc<FrontSettings>, is_tls: bool) -> Self {
+        match protocol {
+            Protocol::Imap => Front::Imap(imap::Front::new(settings, is_tls)),
+            Protocol::Pop3 => Front::Pop3(pop3::Front::new(settings, is_tls)),
+            Protocol::Sieve => Front::Sieve(sieve::Front::new(settings, is_tls)),
+            Protocol::Submission => Front::Submission(submission::Front::new(settings, is_tls)),
+        }
+    }
+
+    pub fn greet(&mut self, out: &mut Vec<u8>) {
+        each!(Front, self, front => front.greet(out));
+    }
+
+    pub fn feed(&mut self, input: &mut Input, out: &mut Vec<u8>) -> FrontStep {
+        each!(Front, self, front => front.feed(input, out))
+    }
+
+    pub fn tls_started(&mut self) {
+        each!(Front, self, front => front.tls_started());
+    }
+
+    pub fn accepted(&mut self, reply: &[u8], out: &mut Vec<u8>) {
+        each!(Front, self, front => front.accepted(reply, out));
+    }
+
+    pub fn rejected(&mut self, reply: &[u8], out: &mut Vec<u8>) {
+        each!(Front, self, front => front.rejected(reply, out));
+    }
+
+    pub fn unavailable(&mut self, text: &str, out: &mut Vec<u8>) {
+        each!(Front, self, front => front.unavailable(text, out));
+    }
+
+    pub fn claims(&self) -> &Claims {
+        each!(Front, self, front => front.claims())
+    }
+
+    /// What a client of Submission has called himself.
+    pub fn helo(&self) -> Option<&str> {
+        match self {
+            Front::Submission(front) => front.helo(),
+            _ => None,
+        }
+    }
+}
+
+/// One login at a backend.
+pub(super) enum Back {
+    Imap(imap::Back),
+    Pop3(pop3::Back),
+    Sieve(sieve::Back),
+    Submission(submission::Back),
+}
+
+impl Back {
+    pub fn new(protocol: Protocol, login: BackLogin) -> Self {
+        match protocol {
+            Protocol::Imap => Back::Imap(imap::Back::new(login)),
+            Protocol::Pop3 => Back::Pop3(pop3::Back::new(login)),
+            Protocol::Sieve => Back::Sieve(sieve::Back::new(login)),
+            Protocol::Submission => Back::Submission(submission::Back::new(login)),
+        }
+    }
+
+    pub fn feed(&mut self, input: &mut Input, out: &mut Vec<u8>) -> BackStep {
+        each!(Back, self, back => back.feed(input, out))
+    }
+
+    pub fn tls_started(&mut self) {
+        each!(Back, self, back => back.tls_started());
+    }
+}

@@ -1,0 +1,467 @@
+//! One client, from the connection to the end of the session.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tracing::{debug, info, warn};
+
+use super::channel::Channel;
+use super::counters::count;
+use super::entry::{Entry, StreamOf, Way, read};
+use super::forward::{self, Ending, Leave, Ways, forward};
+use super::protocol::{Front, goodbye, greets_after_tls};
+use super::proxy_header::{Header, parse};
+use super::{
+    Admitted, BackLogin, Claims, Counters, Credentials, Desk, FrontStep, Input, Login, Origin, ProxySettings,
+    Refused, TTL_MAX,
+};
+use crate::director::RefuseReason;
+use crate::world::{Clock, Instant, Stream, World, deadline};
+
+/// How long a client may take to read the last words.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// What all visits of a listener share.
+#[derive(Debug)]
+pub(super) struct Reception<W, D> {
+    pub world: W,
+    pub desk: D,
+    pub settings: ProxySettings,
+    pub counters: Arc<Counters>,
+}
+
+/// Why a client is not logged in, and will not be on this connection.
+enum Left {
+    /// He has gone, or was told to.
+    Gone,
+    /// He broke a rule; in words, for the log.
+    Broken(String),
+    /// He took too long.
+    Late,
+}
+
+/// Before the login.
+struct Visit<'a, W: World, D> {
+    reception: &'a Reception<W, D>,
+    /// Nothing once the connection failed in a handshake.
+    client: Option<Channel<StreamOf<W>>>,
+    /// Where he is, as far as is believed.
+    from: SocketAddr,
+    local: SocketAddr,
+    is_trusted: bool,
+    session: Box<str>,
+    until: Instant,
+    input: Input,
+    out: Vec<u8>,
+}
+
+/// After it.
+struct Session<W: World> {
+    client: Channel<StreamOf<W>>,
+    backend: Channel<StreamOf<W>>,
+    ways: Ways,
+    admitted: Admitted,
+    user: Box<str>,
+    id: Box<str>,
+    since: Instant,
+}
+
+impl<W: World, D: Desk> Reception<W, D> {
+    /// Serves one client.
+    pub async fn serve(&self, stream: StreamOf<W>, from: SocketAddr) {
+        // What is needed before the login is gone after it.
+        let visit = Box::pin(self.visit(stream, from));
+        match visit.await {
+            Ok(session) => self.forward(session).await,
+            Err(Left::Gone) => {}
+            Err(Left::Late) => {
+                count(&self.counters.broken);
+                debug!("{}: {from} did not log in in time", self.settings.listen.address);
+            }
+            Err(Left::Broken(why)) => {
+                count(&self.counters.broken);
+                debug!("{}: {from}: {why}", self.settings.listen.address);
+            }
+        }
+    }
+
+    async fn visit(&self, stream: StreamOf<W>, from: SocketAddr) -> Result<Box<Session<W>>, Left> {
+        let clock = self.world.clock();
+        let local = stream.local_address().unwrap_or(from);
+        let mut visit = Visit {
+            reception: self,
+            client: Some(Channel::Plain(stream)),
+            from,
+            local,
+            is_trusted: self.trusts(from.ip()),
+            session: format!("{:016x}", self.world.entropy()).into(),
+            until: clock.now().plus(self.settings.limits.login),
+            input: Input::default(),
+            out: Vec::new(),
+        };
+        visit.run().await
+    }
+
+    /// Whether who is there may say for whom he speaks.
+    pub fn trusts(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.settings.trusted.iter().any(|network| network.contains(&ip))
+    }
+
+    async fn forward(&self, mut session: Box<Session<W>>) {
+        let clock = self.world.clock();
+        let leave = Leave {
+            permit: &session.admitted.permit,
+            gate: self.desk.gate(),
+            clock,
+        };
+        let ending = forward(
+            &mut session.client,
+            &mut session.backend,
+            &mut session.ways,
+            leave,
+            self.settings.limits.idle,
+        )
+        .await;
+        let Session {
+            mut client,
+            backend,
+            ways,
+            admitted,
+            user,
+            id,
+            since,
+        } = *session;
+        // In this order: when the permit is gone, nothing can reach the backend any more.
+        drop(backend);
+        let ip = admitted.ip;
+        drop(admitted);
+        let seconds = clock.now().since(since).as_secs();
+        let (up, down) = (ways.to_backend.bytes, ways.to_client.bytes);
+        let protocol = self.settings.protocol.name();
+        info!(
+            "{protocol} {id}: {user} at {ip}: {} after {seconds} s, {up} bytes in, {down} out",
+            Words(&ending)
+        );
+        let text = match ending {
+            Ending::Revoked => "This session is closed by the server, please log in again.",
+            Ending::Idle(_) => "Disconnected for inactivity.",
+            Ending::Failed(forward::Side::Backend, _) => "The mail server has gone, please log in again.",
+            Ending::Finished | Ending::Failed(forward::Side::Client, _) => return,
+        };
+        if ways.to_client.is_between_lines() {
+            let goodbye = goodbye(self.settings.protocol, text);
+            let until = clock.now().plus(FAREWELL_MAX);
+            // Whoever does not read it has gone.
+            let _ = deadline(clock, until, async {
+                client.write_all(&goodbye).await?;
+                client.shutdown().await
+            })
+            .await;
+        }
+    }
+}
+
+impl<W: World, D: Desk> Visit<'_, W, D> {
+    async fn run(&mut self) -> Result<Box<Session<W>>, Left> {
+        let settings = &self.reception.settings;
+        if settings.wants_proxy_header && self.is_trusted {
+            self.take_header().await?;
+        }
+        if settings.is_implicit_tls {
+            self.start_tls().await?;
+        }
+        let is_tls = self.is_tls();
+        let mut front = Front::new(settings.protocol, Arc::clone(&settings.front), is_tls);
+        front.greet(&mut self.out);
+        loop {
+            self.write().await?;
+            let step = front.feed(&mut self.input, &mut self.out);
+            match step {
+                FrontStep::More => {
+                    self.write().await?;
+                    self.read().await?;
+                }
+                FrontStep::StartTls => {
+                    self.write().await?;
+                    // Nobody knows who has written what came before the handshake.
+                    self.input.clear();
+                    self.start_tls().await?;
+                    front.tls_started();
+                    if greets_after_tls(settings.protocol) {
+                        front.greet(&mut self.out);
+                    }
+                }
+                FrontStep::Login(credentials) => {
+                    self.write().await?;
+                    if let Some(session) = self.log_in(&mut front, credentials).await? {
+                        return Ok(session);
+                    }
+                }
+                FrontStep::Close => {
+                    self.write().await?;
+                    if let Some(client) = &mut self.client {
+                        // He may have gone first.
+                        let _ = client.shutdown().await;
+                    }
+                    return Err(Left::Gone);
+                }
+            }
+        }
+    }
+
+    /// The session, or nothing when the client may try again.
+    async fn log_in(
+        &mut self,
+        front: &mut Front,
+        credentials: Credentials,
+    ) -> Result<Option<Box<Session<W>>>, Left> {
+        let reception = self.reception;
+        let (settings, clock) = (&reception.settings, reception.world.clock());
+        let origin = self.origin(front);
+        let Some(ttl) = origin.ttl.checked_sub(1) else {
+            warn!(
+                "{}: {} came through too many proxies; is there a loop?",
+                settings.listen.address, self.from
+            );
+            front.unavailable("Too many proxies.", &mut self.out);
+            return Ok(None);
+        };
+        let user = self.routed_name(&credentials.user);
+        let login = Login {
+            user: &user,
+            tag: &settings.tag,
+            protocol: settings.protocol.name(),
+            client: self.from,
+        };
+        let admitted = match reception.desk.admit(login).await {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                count(&reception.counters.refused);
+                self.tell_refused(front, &user, refused);
+                return Ok(None);
+            }
+        };
+        let way = Way {
+            world: &reception.world,
+            protocol: settings.protocol,
+            settings: &settings.backend,
+            limits: &settings.limits,
+        };
+        let leave = Leave {
+            permit: &admitted.permit,
+            gate: reception.desk.gate(),
+            clock,
+        };
+        let told = Origin {
+            ttl,
+            ..origin.clone()
+        };
+        let login = BackLogin {
+            credentials,
+            origin: settings.backend.tells_origin.then_some(told),
+            host: settings.front.host.clone(),
+            wants_starttls: settings.backend.tls.as_ref().is_some_and(|tls| tls.is_by_command),
+        };
+        match way.enter(&admitted, login, &origin, leave).await {
+            Entry::In { backend, reply, left } => {
+                count(&reception.counters.logins);
+                self.settle(front, (backend, &reply, left), admitted, user)
+                    .map(Some)
+            }
+            Entry::Rejected(reply) => {
+                count(&reception.counters.rejected);
+                front.rejected(&reply, &mut self.out);
+                Ok(None)
+            }
+            Entry::Revoked => {
+                front.unavailable("The account is being moved, please try again.", &mut self.out);
+                Ok(None)
+            }
+            Entry::Failed(why) => {
+                count(&reception.counters.backend_failed);
+                warn!(
+                    "{}: {user} could not be logged in at backend {}: {why}",
+                    settings.listen.address, admitted.ip
+                );
+                front.unavailable(
+                    "The mail server is not available, please try again.",
+                    &mut self.out,
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    /// From here on bytes are only forwarded.
+    fn settle(
+        &mut self,
+        front: &mut Front,
+        (backend, reply, left): (Channel<StreamOf<W>>, &[u8], Input),
+        admitted: Admitted,
+        user: Box<str>,
+    ) -> Result<Box<Session<W>>, Left> {
+        front.accepted(reply, &mut self.out);
+        let mut to_client = std::mem::take(&mut self.out);
+        to_client.extend_from_slice(left.unread());
+        let ways = Ways {
+            to_backend: forward::Way::starting_with(self.input.unread().to_vec()),
+            to_client: forward::Way::starting_with(to_client),
+        };
+        let settings = &self.reception.settings;
+        info!(
+            "{} {}: {user} from {} at {}",
+            settings.protocol.name(),
+            self.session,
+            self.from,
+            admitted.ip
+        );
+        Ok(Box::new(Session {
+            client: self.client.take().ok_or(Left::Gone)?,
+            backend,
+            ways,
+            admitted,
+            user,
+            id: self.session.clone(),
+            since: self.reception.world.clock().now(),
+        }))
+    }
+
+    fn tell_refused(&mut self, front: &mut Front, user: &str, refused: Refused) {
+        let at = &self.reception.settings.listen.address;
+        let text = match refused {
+            Refused::Stopping => "The server is being restarted, please try again.",
+            Refused::Reason(RefuseReason::Frozen { .. }) => "The account is being moved, please try again.",
+            Refused::Reason(_) => "The server can't serve anybody now, please try again.",
+        };
+        if let Refused::Reason(reason) = refused {
+            warn!("{at}: {user} is not let in: {reason}");
+        }
+        front.unavailable(text, &mut self.out);
+    }
+
+    /// A master user logs in for somebody: that one is routed.
+    fn routed_name(&self, user: &str) -> Box<str> {
+        let separator = self.reception.settings.master_user_separator;
+        let cut = separator.and_then(|separator| user.split_once(separator));
+        cut.map_or(user, |(user, _)| user).into()
+    }
+
+    fn origin(&self, front: &Front) -> Origin {
+        let claims = front.claims();
+        let believed = if self.is_trusted {
+            claims.clone()
+        } else {
+            // It only makes his way shorter.
+            Claims {
+                ttl: claims.ttl,
+                ..Claims::default()
+            }
+        };
+        let client = believed.client.map_or(self.from, SocketAddr::from);
+        Origin {
+            client,
+            local: self.local,
+            session: believed.session.unwrap_or_else(|| self.session.clone()),
+            ttl: believed.ttl.unwrap_or(TTL_MAX).min(TTL_MAX),
+            helo: front.helo().map(Into::into),
+            is_tls: self.is_tls(),
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        self.client.as_ref().is_some_and(Channel::is_tls)
+    }
+
+    async fn take_header(&mut self) -> Result<(), Left> {
+        loop {
+            match parse(self.input.unread()) {
+                Ok(Some((header, bytes))) => {
+                    self.input.consume(bytes);
+                    if let Header::Proxied {
+                        source, destination, ..
+                    } = header
+                    {
+                        self.from = source;
+                        self.local = destination;
+                        self.is_trusted = self.reception.trusts(source.ip());
+                    }
+                    return Ok(());
+                }
+                Ok(None) => self.read().await?,
+                Err(error) => return Err(Left::Broken(format!("no PROXY header: {error}"))),
+            }
+        }
+    }
+
+    async fn start_tls(&mut self) -> Result<(), Left> {
+        let client = self.client.take().ok_or(Left::Gone)?;
+        let tls = self.reception.settings.tls.as_ref();
+        let config = tls.ok_or(Left::Gone)?.config();
+        let clock = self.reception.world.clock();
+        match deadline(clock, self.until, client.accept_tls(config)).await {
+            Ok(Ok(client)) => {
+                self.client = Some(client);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(Left::Broken(format!("TLS: {error}"))),
+            Err(_) => Err(Left::Late),
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Left> {
+        let client = self.client.as_mut().ok_or(Left::Gone)?;
+        let clock = self.reception.world.clock();
+        match deadline(clock, self.until, read(client, &mut self.input)).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(Left::Gone),
+            Ok(Err(error)) => Err(Left::Broken(error.to_string())),
+            Err(_) => {
+                self.out = goodbye(self.reception.settings.protocol, "Disconnected for inactivity.");
+                self.until = clock.now().plus(FAREWELL_MAX);
+                self.write().await?;
+                Err(Left::Late)
+            }
+        }
+    }
+
+    async fn write(&mut self) -> Result<(), Left> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let client = self.client.as_mut().ok_or(Left::Gone)?;
+        let out = &self.out;
+        let writing = async {
+            client.write_all(out).await?;
+            client.flush().await
+        };
+        let written = deadline(self.reception.world.clock(), self.until, writing).await;
+        self.out.clear();
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Left::Broken(error.to_string())),
+            Err(_) => Err(Left::Late),
+        }
+    }
+}
+
+/// An ending, as the log has it.
+struct Words<'a>(&'a Ending);
+
+impl std::fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Ending::Finished => f.write_str("ended"),
+            Ending::Revoked => f.write_str("closed by the director"),
+            Ending::Idle(span) => write!(f, "closed, idle for {} s", span.as_secs()),
+            Ending::Failed(forward::Side::Client, error) => {
+                write!(f, "the client's connection broke ({error})")
+            }
+            Ending::Failed(forward::Side::Backend, error) => {
+                write!(f, "the backend's connection broke ({error})")
+            }
+        }
+    }
+}

@@ -52,6 +52,21 @@ fn probe_lines_stands_its_corpus() {
 }
 
 #[test]
+fn proxy_fronts_stands_its_corpus() {
+    stands_its_corpus("proxy_fronts", MUTATIONS, targets::proxy_fronts::run);
+}
+
+#[test]
+fn proxy_backs_stands_its_corpus() {
+    stands_its_corpus("proxy_backs", MUTATIONS, targets::proxy_backs::run);
+}
+
+#[test]
+fn proxy_header_stands_its_corpus() {
+    stands_its_corpus("proxy_header", MUTATIONS, targets::proxy_header::run);
+}
+
+#[test]
 fn plan_stands_its_corpus() {
     stands_its_corpus("plan", MUTATIONS_OF_PLANS, targets::plan::run);
 }

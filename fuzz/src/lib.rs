@@ -10,4 +10,7 @@ pub mod hash_format;
 pub mod machine;
 pub mod plan;
 pub mod probe_lines;
+pub mod proxy_backs;
+pub mod proxy_fronts;
+pub mod proxy_header;
 mod ring;

@@ -15,16 +15,20 @@ use super::arguments::Run;
 use super::failure::Failure;
 use super::guarded::{GuardSettings, keep_guard};
 use super::read_config::read_config;
-use super::runtime::runtime;
+use super::runtime::{runtime, wide_runtime};
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{
-    CONTROL_SOCKET, Ended, NodeSettings, Reloads, STATUS_SOCKET, configured, open_control, open_status,
+    CONTROL_SOCKET, Ended, Node, NodeSettings, Reloads, STATUS_SOCKET, configured, open_control, open_status,
     proxies, start, watch_configuration,
 };
 use crate::health::ProberSettings;
 use crate::ring::{Security, Tls, TlsFiles};
-use crate::world::{Address, BootClock, Clock, RealWorld, StorageError, Task, World, select, sleep};
+use crate::world::{Address, BootClock, Clock, Instant, RealWorld, StorageError, Task, World, select, sleep};
 
+/// How often sessions that are to end are counted.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long sessions may take to say goodbye.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// After so long, who has the state folder is another member.
 const IN_USE_MAX: Duration = Duration::from_millis(200);
 
@@ -42,7 +46,13 @@ pub(super) fn run(arguments: &Run, kind: Kind) -> Result<(), Failure> {
     let config = read_config(&arguments.config)?;
     let resolved = resolve(&config);
     let (me, settings) = prepare(&config, &resolved, arguments, kind)?;
-    runtime()?.block_on(serve(&config, &arguments.config, resolved, &me, settings))
+    // A director alone is one task, which only gets slower when threads hand it around.
+    let runtime = if settings.proxies.is_empty() {
+        runtime()?
+    } else {
+        wide_runtime()?
+    };
+    runtime.block_on(serve(&config, &arguments.config, resolved, &me, settings))
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses, by default everything an operator should see.
@@ -212,6 +222,13 @@ async fn serve(
         _signal = interrupted.recv() => Ended::Stopped,
     };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    if ended == Ended::Stopped {
+        select! {
+            () = leave(&node, config.stop_wait) => {},
+            _signal = terminated.recv() => {},
+            _signal = interrupted.recv() => {},
+        }
+    }
     match ended {
         Ended::Stopped => {
             info!(
@@ -228,6 +245,37 @@ async fn serve(
                 "ended by a fault of its own, see the log".to_owned(),
             ))
         }
+    }
+}
+
+/// Lets nobody new in at the proxies, waits for the sessions there to end, and closes those that do not.
+async fn leave(node: &Node, wait: Duration) {
+    for proxy in node.proxies() {
+        proxy.stop_listening();
+    }
+    let clock = BootClock;
+    let open = || -> u64 {
+        node.proxies()
+            .iter()
+            .map(|proxy| proxy.counters().counted().open)
+            .sum()
+    };
+    let gone_by = async |until: Instant| {
+        while open() > 0 && clock.now() < until {
+            sleep(&clock, LOOK_EVERY).await;
+        }
+    };
+    if open() > 0 && !wait.is_zero() {
+        info!(
+            "stopping; {} sessions may go on for {wait:?}, another signal closes them",
+            open()
+        );
+        gone_by(clock.now().plus(wait)).await;
+    }
+    if open() > 0 {
+        info!("stopping; {} sessions are closed", open());
+        node.desk().end_sessions();
+        gone_by(clock.now().plus(FAREWELL_MAX)).await;
     }
 }
 

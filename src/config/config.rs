@@ -25,6 +25,8 @@ pub const USER_KICK_DELAY_MAX: Duration = Duration::from_secs(600);
 pub const FLUSH_WAIT_DEFAULT: Duration = Duration::from_secs(10);
 /// The longest that it may take. Logins wait meanwhile, and none waits longer than 30 s.
 pub const FLUSH_WAIT_MAX: Duration = Duration::from_secs(25);
+/// The longest that a process may go on for the sake of its sessions when it is told to stop.
+pub const STOP_WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// The lease that suits most rings.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
 /// The bound on clock rates, in parts per million, which no setting changes.
@@ -103,6 +105,8 @@ pub struct Config {
     pub dovecot_base_dir: PathBuf,
     /// How sessions in Dovecot's login processes are closed.
     pub kick: KickBy,
+    /// How long sessions at proxies of its own may go on when the process is told to stop.
+    pub stop_wait: Duration,
     /// The user to become after start.
     pub user: Option<Box<str>>,
     /// The group to become after start.

@@ -47,7 +47,7 @@ pub use backend_spec::{BackendPlace, BackendSpec};
 pub use config::{
     CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, DRIFT_PPM, FLUSH_WAIT_DEFAULT,
     FLUSH_WAIT_MAX, HASH_FORMAT_DEFAULT, KickBy, LEASE_DEFAULT, MemberList, NumberedMember, Partition,
-    RING_PORT_DEFAULT, RingSecurity, RingSettings, STATE_FOLDER_DEFAULT, USER_EXPIRE_DEFAULT,
+    RING_PORT_DEFAULT, RingSecurity, RingSettings, STATE_FOLDER_DEFAULT, STOP_WAIT_MAX, USER_EXPIRE_DEFAULT,
     USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX, VHOSTS_DEFAULT, Written,
 };
 pub use fault::Fault;

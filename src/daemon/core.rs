@@ -208,6 +208,7 @@ impl<W: World> Core<W> {
             Request::Look(look) => look(&self.director, self.now()),
             Request::Login(login) => self.log_in(login),
             Request::SessionEnded(id) => self.session_ended(id),
+            Request::EndSessions => self.sessions.iter().for_each(|session| session.revoker.revoke()),
             Request::Sessions(reply) => {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.sessions.iter().cloned().collect());

@@ -46,6 +46,8 @@ pub(super) enum Request {
     Login(ProxyLogin),
     /// A session of a proxy has ended.
     SessionEnded(u64),
+    /// Every session of a proxy is to end; the machine hears of each.
+    EndSessions,
     /// Who has sessions?
     Sessions(oneshot::Sender<Vec<Session>>),
     Stop,
@@ -105,6 +107,11 @@ impl CoreDesk {
 
     pub(super) fn refresh_taken(&self) {
         self.shared.refreshes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Ends all sessions at proxies of its own, with a word to each client. Their users may log in elsewhere at once.
+    pub fn end_sessions(&self) {
+        self.request(Request::EndSessions);
     }
 
     /// The sessions of this member's own proxies, by age; nothing when it has stopped.

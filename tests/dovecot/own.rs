@@ -176,5 +176,21 @@ pub fn a_director_killed_takes_only_its_own_sessions_along(site: &mut Site) {
     assert_eq!(crowd.proxies_closed_since(mark), BTreeSet::from([2]));
     site.member(2).must_serve();
     crowd.go_home();
+
+    // One that is asked to stop says so to each client first.
+    let mark = crowd.mark();
+    site.member_mut(1).stop();
+    eventually("everybody has noticed", CLOSED_WITHIN, || {
+        (crowd.sessions_through(1) == 0).then_some(())
+    });
+    assert_eq!(
+        crowd.farewells_since(mark),
+        crowd.users().len(),
+        "everybody was told why"
+    );
+    site.member_mut(1).start();
+    crowd.must_be_whole(ARRIVAL_MAX);
+    assert_eq!(crowd.proxies_closed_since(mark), BTreeSet::from([1]));
+    site.member(1).must_serve();
     site.truth.places(crowd.users());
 }

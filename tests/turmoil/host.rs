@@ -16,8 +16,8 @@ use sim::{Bug, Knobs, WorldBug};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::doveadm::{Request, id};
-use crate::settings::{kick_delay, kick_ms_max, settings};
-use crate::stubs::{Ipc, LoginProcess, Wanted, command, is_final, serve_auth, watch};
+use crate::settings::{has_own_proxies, kick_delay, kick_ms_max, settings};
+use crate::stubs::{Ipc, LoginProcess, Wanted, command, is_final, serve_auth, visit, watch};
 use crate::trace::Trace;
 use crate::truth::{Report, Truth};
 use crate::world::{Machine, Process, true_time};
@@ -226,6 +226,11 @@ impl Up {
             Order::Start => self.start_director(),
             Order::Stop => self.stop_director(true),
             Order::GoOn => self.stop_director(false),
+            Order::Login(wanted) if has_own_proxies(&self.station.knobs, self.station.member) => {
+                let world = self.machine.world(&self.system);
+                let visiting = visit(world, self.station.truth.clone(), wanted, self.machine.split());
+                self.system.spawn(visiting).detach();
+            }
             Order::Login(wanted) => {
                 self.next_login += 1;
                 // Login processes end only with the machine.
@@ -320,12 +325,13 @@ impl Up {
         let process = station.process("director");
         let number = process.pid();
         let (guard, notes) = unbounded_channel();
-        if station.bug != Some(Bug::World(WorldBug::NoServiceGuard)) {
+        let has_kicks = !has_own_proxies(&station.knobs, station.member);
+        if has_kicks && station.bug != Some(Bug::World(WorldBug::NoServiceGuard)) {
             self.guard(number, notes);
         }
         let world = self.machine.world(&process);
         let mut settings = settings(&station.knobs, station.member);
-        settings.guard = Some(guard);
+        settings.guard = has_kicks.then_some(guard);
         if let Some(Bug::Rule(rule)) = station.bug {
             settings.machine.rules = Rules::breaking(rule);
         }

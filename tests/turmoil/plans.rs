@@ -15,7 +15,10 @@ const USERS: u64 = 10;
 /// The plan of a seed.
 pub fn plan_of(seed: u64) -> Plan {
     let mut dice = Dice::new(seed, 7);
-    let knobs = knobs(&mut dice);
+    let mut knobs = knobs(&mut dice);
+    if seed % 3 == 2 {
+        with_own_proxies(&mut knobs);
+    }
     let faults = if seed % 16 == 5 {
         rolling_restart(&mut dice)
     } else {
@@ -32,6 +35,13 @@ pub fn plan_of(seed: u64) -> Plan {
         knobs,
         faults,
         work,
+    }
+}
+
+/// Users come to the directors themselves.
+pub fn with_own_proxies(knobs: &mut Knobs) {
+    for member in &mut knobs.members {
+        (member.doors, member.close_bound_ms) = (Doors::Exact, 0);
     }
 }
 

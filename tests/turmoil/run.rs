@@ -14,7 +14,8 @@ use crate::insistent::Insistent;
 use crate::links::Network;
 use crate::outages::{Outage, outages};
 use crate::settings::{backend, host};
-use crate::stubs::Wanted;
+use crate::stubs::{Wanted, serve_imap};
+use crate::taps::listen_to_users;
 use crate::trace::{LogLines, Trace};
 use crate::truth::{Outcome, Truth, Who};
 use crate::world::{Disk, Machine, SkewedClock};
@@ -126,7 +127,8 @@ impl<'a> Stage<'a> {
                 i64::from(knob.clock_ppm),
             );
             let disk = Disk::new(dice.split(), Duration::from_micros(knobs.disk_us));
-            let machine = Machine::new(clock, disk, dice);
+            let mut machine = Machine::new(clock, disk, dice);
+            machine.taps = listen_to_users(&truth, &knobs, member);
             let (truth, trace) = (truth.clone(), trace.clone());
             let station = Rc::new(Station::new(
                 member,
@@ -140,6 +142,10 @@ impl<'a> Stage<'a> {
             let software = Rc::clone(&station);
             sim.host(host(member), move || host::run(Rc::clone(&software)));
             stations.push(station);
+        }
+        for number in 0..knobs.backends.len() as u32 {
+            let ip = backend(number);
+            sim.host(ip, move || serve_imap(ip));
         }
         let mut work = generated_logins(plan);
         work.extend(plan.work.iter().cloned());

@@ -65,7 +65,7 @@ fn knobs(directors: usize) -> Knobs {
     }
 }
 
-fn plan(faults: Vec<Fault>, work: Vec<Work>) -> Plan {
+pub fn plan(faults: Vec<Fault>, work: Vec<Work>) -> Plan {
     Plan {
         format: sim::plan::FORMAT,
         note: String::new(),
@@ -79,11 +79,11 @@ fn plan(faults: Vec<Fault>, work: Vec<Work>) -> Plan {
     }
 }
 
-fn fault(from_ms: u64, to_ms: u64, kind: FaultKind) -> Fault {
+pub fn fault(from_ms: u64, to_ms: u64, kind: FaultKind) -> Fault {
     Fault { from_ms, to_ms, kind }
 }
 
-fn isolate(member: usize) -> FaultKind {
+pub fn isolate(member: usize) -> FaultKind {
     FaultKind::Partition { side: vec![member] }
 }
 
@@ -110,12 +110,12 @@ fn login(at_ms: u64, member: usize, user: u32) -> Work {
 }
 
 /// Everybody at this member.
-fn logins(at_ms: u64, member: usize) -> Vec<Work> {
+pub fn logins(at_ms: u64, member: usize) -> Vec<Work> {
     (0..6).map(|user| login(at_ms, member, user)).collect()
 }
 
 /// Nobody stays where he is.
-fn flush_two(at_ms: u64, member: usize) -> Work {
+pub fn flush_two(at_ms: u64, member: usize) -> Work {
     let orders = [0, 1].into_iter().flat_map(|backend| {
         let of_it = Some(backend);
         [Order::Down { backend }, Order::Flush { backend: of_it }]
@@ -130,7 +130,7 @@ fn flush_two(at_ms: u64, member: usize) -> Work {
     }
 }
 
-fn expect_good(plan: &Plan) -> Outcomes {
+pub fn expect_good(plan: &Plan) -> Outcomes {
     let outcomes = run(plan, None);
     if let Some(broken) = &outcomes.broken {
         panic!("{broken}\n{}", outcomes.trace.tail(80));
@@ -139,7 +139,7 @@ fn expect_good(plan: &Plan) -> Outcomes {
 }
 
 /// The outcomes of the logins at this time, in the order of the plan.
-fn outcomes_at(outcomes: &Outcomes, at_ms: u64) -> Vec<Option<Outcome>> {
+pub fn outcomes_at(outcomes: &Outcomes, at_ms: u64) -> Vec<Option<Outcome>> {
     let facts = outcomes.truth.facts();
     let its = facts.logins.iter().filter(|login| {
         let since = Duration::from_millis(at_ms);
@@ -149,7 +149,7 @@ fn outcomes_at(outcomes: &Outcomes, at_ms: u64) -> Vec<Option<Outcome>> {
         .collect()
 }
 
-fn expect_routed(outcomes: &Outcomes, at_ms: u64) {
+pub fn expect_routed(outcomes: &Outcomes, at_ms: u64) {
     for outcome in outcomes_at(outcomes, at_ms) {
         assert!(
             matches!(outcome, Some(Outcome::Routed(_))),

@@ -6,21 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use maildirector::config::{Resolved, parse};
-use maildirector::daemon::{NodeSettings, configured};
+use maildirector::daemon::{DoorSettings, NodeSettings, configured};
 use maildirector::director::{Limits, Policy};
+use maildirector::proxy::{BackendSettings, FrontSettings, Protocol, ProxyLimits, ProxySettings};
 use maildirector::ring::{RingLimits, Security};
 use maildirector::topology::{
     HealthPolicy, Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed,
 };
+use maildirector::world::Listen;
 use sim::Knobs;
-use sim::knobs::PolicyKnob;
+use sim::knobs::{Doors, PolicyKnob};
+
+use crate::stubs::{BACKEND_PORT, PROXY_PORTS};
 
 /// Where a member is.
 pub fn host(member: usize) -> IpAddr {
     Ipv4Addr::new(192, 168, 0, member as u8 + 1).into()
 }
 
-/// The address of a backend, as in the discrete-event world; they are not hosts here.
+/// The address of a backend, as in the discrete-event world.
 pub fn backend(number: u32) -> IpAddr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 0)) + number).into()
 }
@@ -64,10 +68,57 @@ pub fn settings(knobs: &Knobs, member: usize) -> NodeSettings {
         command_wait: Duration::from_millis(knobs.command_wait_ms),
         ..Limits::default()
     };
+    if knobs.members[member].serves && has_own_proxies(knobs, member) {
+        // Nothing but its own proxies has sessions, and those it closes itself.
+        settings.machine.close_bound = Duration::ZERO;
+        settings.kick = None;
+        settings
+            .doors
+            .retain(|door| matches!(door, DoorSettings::Admin { .. }));
+        settings.proxies = PROXY_PORTS
+            .into_iter()
+            .zip(["", "b"])
+            .map(|(port, tag)| proxy(member, port, tag))
+            .collect();
+    }
     if let Some(ring) = &mut settings.ring {
         ring.settings.limits = links(knobs);
     }
     settings
+}
+
+/// Whether users come to it through its own proxies.
+pub fn has_own_proxies(knobs: &Knobs, member: usize) -> bool {
+    knobs.members[member].doors == Doors::Exact
+}
+
+fn proxy(member: usize, port: u16, tag: &str) -> ProxySettings {
+    let front = FrontSettings {
+        host: "director".into(),
+        greeting: "ready".into(),
+        capabilities: vec!["IMAP4rev1".into()],
+        offers_starttls: false,
+        allows_cleartext: true,
+        offers_oauth: false,
+    };
+    ProxySettings {
+        protocol: Protocol::Imap,
+        listen: Listen::tcp((host(member), port).into()),
+        front: Arc::new(front),
+        tls: None,
+        is_implicit_tls: false,
+        tag: tag.into(),
+        master_user_separator: None,
+        backend: BackendSettings {
+            port: BACKEND_PORT,
+            tls: None,
+            tells_origin: true,
+            sends_proxy_header: false,
+        },
+        trusted: Arc::new([]),
+        wants_proxy_header: false,
+        limits: ProxyLimits::default(),
+    }
 }
 
 /// The file of the whole ring. Its lease is one that may stand in a file; [`topology`] has the one that counts.

@@ -62,6 +62,10 @@ pub struct Report {
 #[derive(Debug, Default)]
 pub struct Facts {
     pub sessions: BTreeMap<u64, Session>,
+    /// By which backend each user was served last through own proxies, and by which member.
+    served: BTreeMap<Who, (IpAddr, usize)>,
+    /// Bytes that own proxies have forwarded.
+    pub forwarded: u64,
     pub logins: Vec<Login>,
     pub reports: BTreeMap<usize, Report>,
     /// When a director first served.
@@ -169,6 +173,32 @@ impl Truth {
         }
         facts.sessions.insert(number, session);
         number
+    }
+
+    /// A member's own proxy gives a user's first bytes to a backend: from now on he is served there, and nowhere else.
+    pub fn serves(&self, who: Who, backend: IpAddr, member: usize) {
+        self.trace.note(
+            &format!("m{member}/proxy"),
+            format!("user {} is served by {backend}", who.user),
+        );
+        self.facts().served.insert(who, (backend, member));
+    }
+
+    /// A member's own proxy gives more of a user's bytes to a backend.
+    pub fn forwards(&self, who: Who, backend: IpAddr, member: usize, bytes: usize) {
+        let mut facts = self.facts();
+        facts.forwarded += bytes as u64;
+        let Some((served_by, since_by)) = facts.served.get(&who).copied() else {
+            return;
+        };
+        if served_by != backend && !facts.may_split {
+            let words = format!(
+                "member {member} forwards bytes of user {} to {backend}, though member {since_by} serves him at {served_by}",
+                who.user
+            );
+            self.trace.note("truth", &words);
+            facts.violations.push(words);
+        }
     }
 
     /// A client goes. False when his session was ended before.

@@ -7,6 +7,7 @@ use maildirector::world::{Task, World};
 
 use super::local::Paths;
 use super::network::SimNetwork;
+use super::tap::Taps;
 use super::{Disk, Process, SkewedClock};
 use crate::dice::Dice;
 
@@ -17,6 +18,8 @@ pub struct Machine {
     pub disk: Disk,
     paths: Paths,
     dice: Arc<Mutex<Dice>>,
+    /// Who listens at its connections to backends.
+    pub taps: Taps,
 }
 
 /// The outside of one process.
@@ -36,6 +39,7 @@ impl Machine {
             disk,
             paths: Paths::default(),
             dice: Arc::new(Mutex::new(dice)),
+            taps: Taps::default(),
         }
     }
 
@@ -51,7 +55,7 @@ impl Machine {
     pub fn world(&self, process: &Arc<Process>) -> SimWorld {
         SimWorld {
             process: Arc::clone(process),
-            network: SimNetwork::new(self.paths.clone(), process.pid(), self.split()),
+            network: SimNetwork::new(self.paths.clone(), process.pid(), self.taps.clone(), self.split()),
             clock: self.clock.clone(),
             disk: self.disk.clone(),
             entropy: Arc::new(Mutex::new(self.split())),

@@ -12,8 +12,10 @@ mod machine;
 mod network;
 mod process;
 mod stream;
+mod tap;
 
 pub use clock::{SkewedClock, true_time};
 pub use disk::Disk;
 pub use machine::{Machine, SimWorld};
 pub use process::{Process, current};
+pub use tap::{Tap, Taps};

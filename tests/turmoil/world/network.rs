@@ -11,6 +11,7 @@ use turmoil::net::{TcpListener, TcpStream};
 
 use super::local::{Incoming, Paths, PipeReading};
 use super::stream::SimStream;
+use super::tap::Taps;
 use crate::dice::Dice;
 
 /// One process's sockets.
@@ -18,6 +19,7 @@ use crate::dice::Dice;
 pub struct SimNetwork {
     paths: Paths,
     pid: i32,
+    taps: Taps,
     dice: Arc<Mutex<Dice>>,
 }
 
@@ -34,10 +36,11 @@ enum Accepting {
 }
 
 impl SimNetwork {
-    pub fn new(paths: Paths, pid: i32, dice: Dice) -> Self {
+    pub fn new(paths: Paths, pid: i32, taps: Taps, dice: Dice) -> Self {
         SimNetwork {
             paths,
             pid,
+            taps,
             dice: Arc::new(Mutex::new(dice)),
         }
     }
@@ -69,7 +72,8 @@ impl Network for SimNetwork {
         match to {
             Address::Tcp(at) => {
                 let stream = TcpStream::connect(*at).await?;
-                Ok(SimStream::tcp(stream, &mut self.dice()))
+                let stream = SimStream::tcp(stream, &mut self.dice());
+                Ok(stream.tapped(self.taps.attach(*at)))
             }
             Address::Unix(path) => {
                 let pipe = self.paths.connect(path, self.pid)?;

@@ -11,15 +11,16 @@ use turmoil::net::TcpStream;
 use turmoil::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::chopped::Chopped;
+use super::tap::Tap;
 use crate::dice::Dice;
 
 /// A connection.
-#[derive(Debug)]
 pub struct SimStream {
     reading: Chopped<Reading>,
     writing: Chopped<Writing>,
     peer_pid: Option<i32>,
     local_address: Option<SocketAddr>,
+    tap: Option<Tap>,
 }
 
 /// The half that reads.
@@ -63,7 +64,13 @@ impl SimStream {
             writing: Chopped::new(writing, dice.split()),
             peer_pid,
             local_address: None,
+            tap: None,
         }
+    }
+
+    /// The same, heard by somebody as long as it is not split.
+    pub fn tapped(self, tap: Option<Tap>) -> Self {
+        SimStream { tap, ..self }
     }
 }
 
@@ -105,7 +112,11 @@ impl AsyncWrite for SimStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.writing).poll_write(context, bytes)
+        let written = Pin::new(&mut self.writing).poll_write(context, bytes);
+        if let (Poll::Ready(Ok(count)), Some(tap)) = (&written, &mut self.tap) {
+            tap(&bytes[..*count]);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

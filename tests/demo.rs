@@ -2,6 +2,7 @@
 //! nothing behind.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -10,15 +11,26 @@ fn a_short_demo_splits_nobody_and_leaves_nothing_behind() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("demo");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("the target folder can be written");
-    let done = Command::new(env!("CARGO_BIN_EXE_maildirector"))
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_maildirector"))
         .args(["demo", "--plain", "--seconds", "15"])
         .env("TMPDIR", &folder)
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .spawn()
         .expect("the binary starts");
-    let said = String::from_utf8(done.stdout).expect("it writes text");
-    let complained = String::from_utf8_lossy(&done.stderr);
-    assert_eq!(done.status.code(), Some(0), "{said}\n{complained}");
+    let mut said = String::new();
+    let mut mail = None;
+    for line in BufReader::new(demo.stdout.take().expect("it is a pipe")).lines() {
+        said += &line.expect("it writes text");
+        said.push('\n');
+        if mail.is_none() && said.contains("splits = 0") {
+            mail = Some(read_mail(&said));
+        }
+    }
+    let code = demo.wait().expect("it was started here").code();
+    assert_eq!(code, Some(0), "{said}");
+    let mail = mail.expect("it told how it goes");
+    assert!(mail.contains("Subject: You are on backend "), "{mail}");
     for words in [
         "director 3 is cut off from both others",
         "director 2 is killed",
@@ -36,6 +48,18 @@ fn a_short_demo_splits_nobody_and_leaves_nothing_behind() {
     assert!(logins > 500, "only {logins} logins in 15 s:\n{said}");
     let left = fs::read_dir(&folder).expect("the folder is still there").count();
     assert_eq!(left, 0, "files were left in {}", folder.display());
+}
+
+/// What is in the mailbox of somebody who logs in at a director, as the demo says how to.
+fn read_mail(said: &str) -> String {
+    let command = said.split_once("curl ").map_or("", |(_, rest)| rest);
+    let words = command.lines().next().unwrap_or("").replace('\'', "");
+    let read = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "5"])
+        .args(words.split(' '))
+        .output()
+        .expect("curl is installed");
+    String::from_utf8_lossy(&[read.stdout, read.stderr].concat()).into_owned()
 }
 
 /// The number behind these words.

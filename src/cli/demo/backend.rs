@@ -9,16 +9,19 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::ledger::Ledger;
+use super::mailbox;
 use super::serve::serve_all;
 use crate::world::{Listen, RealWorld, Stream, Task, World, sleep};
 
 /// What the backend says first, as an IMAP server does: it is what the directors' probes wait for.
-const GREETING: &str = "* OK demo\n";
+const GREETING: &str = "* OK demo\r\n";
 /// What a proxy says then, before the user's name.
 pub(super) const LOGIN: &str = "LOGIN ";
 /// What the backend answers.
 pub(super) const WELCOME: &str = "OK\n";
 
+/// A login by IMAP counts so much later.
+const SETTLE: Duration = Duration::from_millis(50);
 /// How often a silent backend looks whether it still is.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -63,13 +66,13 @@ pub(super) async fn open_backend(
         async move {
             silent.wait(&own, number).await;
             // How a session ends makes no difference.
-            let _ = serve(client, &ledger, number).await;
+            let _ = serve(&own, client, &ledger, number).await;
         }
     })
     .await
 }
 
-async fn serve(client: impl Stream, ledger: &Ledger, backend: u16) -> io::Result<()> {
+async fn serve(world: &RealWorld, client: impl Stream, ledger: &Ledger, backend: u16) -> io::Result<()> {
     let (reading, mut writing) = client.into_split();
     let mut lines = BufReader::new(reading).lines();
     writing.write_all(GREETING.as_bytes()).await?;
@@ -77,7 +80,12 @@ async fn serve(client: impl Stream, ledger: &Ledger, backend: u16) -> io::Result
         return Ok(());
     };
     let Some(user) = line.strip_prefix(LOGIN) else {
-        return Ok(());
+        let begins = async |user: &str| {
+            // Sessions of his that were closed elsewhere are seen to be closed by then.
+            sleep(world.clock(), SETTLE).await;
+            Open::new(ledger, user, backend)
+        };
+        return mailbox::serve(line, &mut lines, &mut writing, backend, begins).await;
     };
     let _open = Open::new(ledger, user, backend);
     writing.write_all(WELCOME.as_bytes()).await?;
@@ -88,16 +96,16 @@ async fn serve(client: impl Stream, ledger: &Ledger, backend: u16) -> io::Result
 /// An open session in the ledger, until it is dropped.
 struct Open<'a> {
     ledger: &'a Ledger,
-    user: &'a str,
+    user: String,
     backend: u16,
 }
 
 impl<'a> Open<'a> {
-    fn new(ledger: &'a Ledger, user: &'a str, backend: u16) -> Self {
+    fn new(ledger: &'a Ledger, user: &str, backend: u16) -> Self {
         ledger.begin(user, backend);
         Open {
             ledger,
-            user,
+            user: user.to_owned(),
             backend,
         }
     }
@@ -105,6 +113,6 @@ impl<'a> Open<'a> {
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.ledger.end(self.user, self.backend);
+        self.ledger.end(&self.user, self.backend);
     }
 }

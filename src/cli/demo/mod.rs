@@ -8,6 +8,8 @@
 //!     '----TCP----> backends: who has open sessions where is the ground truth
 //! ```
 //!
+//! Besides, each director has an IMAP port of its own, where whoever runs the demo can log in as anybody.
+//!
 //! Only the directors are real. Nothing here decides where users belong, and nothing asks the directors whether it went
 //! well: a user with open sessions on two backends at once is a split, as the backends see it.
 
@@ -19,6 +21,7 @@ mod directors;
 mod ipc;
 mod ledger;
 mod login;
+mod mailbox;
 mod observe;
 mod play;
 mod relay;

@@ -83,6 +83,16 @@ async fn play(
         died: 0,
     };
     writeln!(output, "Starting three directors, {}.", play.stage).map_err(Failure::Output)?;
+    let imap: Vec<String> = directors()
+        .map(|director| format!("imap://{}", play.stage.imap(director)))
+        .collect();
+    writeln!(
+        output,
+        "Log in yourself, as anybody, with any password: {}; or: curl --user anna:x '{}/INBOX;MAILINDEX=1'",
+        imap.join(", "),
+        imap[0]
+    )
+    .map_err(Failure::Output)?;
     output.flush().map_err(Failure::Output)?;
     let opened = play.furnish().await;
     opened.map_err(|error| Failure::Start(format!("cannot set up the demo: {error}")))?;

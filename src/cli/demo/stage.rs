@@ -11,6 +11,7 @@ use std::time::Duration;
 use rand::TryRng;
 
 use crate::cli::failure::Failure;
+use crate::config::ListenerKind;
 
 /// Directors, numbered from 1.
 pub(super) const DIRECTORS: u16 = 3;
@@ -25,6 +26,8 @@ const KICK_DELAY_MS: u32 = 200;
 const PROBE_MS: u32 = 300;
 const RING_PORT: u16 = 9090;
 const BACKEND_PORT: u16 = 10_143;
+/// The first director's; the others' follow.
+const IMAP_PORT: u16 = 1_143;
 /// How many networks are tried before giving up.
 const ATTEMPTS: usize = 50;
 /// The longest folder in which every socket's path is short enough for the kernel.
@@ -46,6 +49,8 @@ pub(super) struct Stage {
     folder: PathBuf,
     /// The first three bytes of all addresses.
     network: [u8; 3],
+    /// Where clients of whoever runs the demo log in, by director.
+    imap: Vec<SocketAddr>,
     /// The folder stays, for whoever wants to read the logs.
     is_kept: bool,
 }
@@ -59,6 +64,7 @@ impl Stage {
         let stage = Stage {
             folder,
             network,
+            imap: directors().map(|director| imap(network, director)).collect(),
             is_kept,
         };
         stage
@@ -102,6 +108,11 @@ impl Stage {
         on(self.network, 100 + director, RING_PORT)
     }
 
+    /// Where a director's own proxy takes IMAP clients.
+    pub fn imap(&self, director: u16) -> SocketAddr {
+        self.imap[usize::from(director) - 1]
+    }
+
     /// A backend.
     pub fn backend(&self, number: u16) -> SocketAddr {
         on(self.network, 10 + number, BACKEND_PORT)
@@ -137,14 +148,40 @@ impl Stage {
              fall = 2\n\
              [[health.check]]\n\
              protocol = \"imap\"\n\
-             port = {BACKEND_PORT}\n",
+             port = {BACKEND_PORT}\n\
+             [[proxy]]\n\
+             protocol = \"imap\"\n\
+             address = \"{}\"\n\
+             cleartext = true\n\
+             backend_port = {BACKEND_PORT}\n\
+             {}",
             servers.join(" "),
             LEASE.as_secs(),
             self.state(director).display(),
             self.base(director).display(),
             self.ring(director),
             self.relay(director),
+            self.imap(director),
+            usual_doors(),
         )
+    }
+}
+
+/// The doors to Dovecot, which are not there by themselves beside a proxy.
+fn usual_doors() -> String {
+    let door = |kind: ListenerKind| {
+        let (kind, path) = (kind.name(), kind.usual_path());
+        format!("[[listener]]\nkind = \"{kind}\"\npath = \"{path}\"\n")
+    };
+    ListenerKind::USUAL.map(door).concat()
+}
+
+/// The port that everybody would try first, or one on addresses of the demo's own when somebody has it.
+fn imap(network: [u8; 3], director: u16) -> SocketAddr {
+    let usual = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), IMAP_PORT + director - 1);
+    match TcpListener::bind(usual) {
+        Ok(_) => usual,
+        Err(_) => on(network, director, IMAP_PORT),
     }
 }
 
@@ -229,6 +266,9 @@ mod tests {
         let stage = Stage {
             folder: PathBuf::from("/nonexistent/maildirector-demo"),
             network: [127, 64, 1],
+            imap: directors()
+                .map(|director| on([127, 64, 1], director, IMAP_PORT))
+                .collect(),
             is_kept: true,
         };
         for director in directors() {

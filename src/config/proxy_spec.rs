@@ -22,6 +22,8 @@ pub const LOGIN_WITHIN_DEFAULT: Duration = Duration::from_secs(60);
 pub const LOGIN_WITHIN_RANGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3_600));
 /// Without a byte either way: more than the half hour after which RFC 9051 lets a server end a session.
 pub const IDLE_DEFAULT: Duration = Duration::from_secs(35 * 60);
+/// The same for LMTP: from one command to the next (RFC 5321, section 4.5.3.2.7).
+pub const LMTP_IDLE_DEFAULT: Duration = Duration::from_secs(5 * 60);
 /// The longest such time, and the shortest.
 pub const IDLE_RANGE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3_600));
 
@@ -48,6 +50,8 @@ pub struct ProxySpec {
     pub capabilities: Vec<Box<str>>,
     /// The tag of the backends that may serve them; empty by default.
     pub tag: Box<str>,
+    /// For LMTP: which part of a recipient's address is the user.
+    pub lmtp_user: LmtpUser,
     /// Who may say for whom he speaks.
     pub trusted: Vec<IpNet>,
     /// Trusted peers begin with a PROXY header.
@@ -85,15 +89,41 @@ pub enum ProxyProtocol {
     Sieve,
     /// RFC 6409.
     Submission,
+    /// RFC 2033: mail servers deliver, nobody logs in.
+    Lmtp,
+}
+
+/// Which part of a recipient's address is the user, without the detail behind `+`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LmtpUser {
+    /// All of it, as in Dovecot by default.
+    #[default]
+    Address,
+    /// What stands before the `@` (`auth_username_format = %Ln`).
+    LocalPart,
+}
+
+impl LmtpUser {
+    /// All of them.
+    pub const ALL: [LmtpUser; 2] = [LmtpUser::Address, LmtpUser::LocalPart];
+
+    /// As the configuration has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LmtpUser::Address => "address",
+            LmtpUser::LocalPart => "localpart",
+        }
+    }
 }
 
 impl ProxyProtocol {
     /// All of them.
-    pub const ALL: [ProxyProtocol; 4] = [
+    pub const ALL: [ProxyProtocol; 5] = [
         ProxyProtocol::Imap,
         ProxyProtocol::Pop3,
         ProxyProtocol::Sieve,
         ProxyProtocol::Submission,
+        ProxyProtocol::Lmtp,
     ];
 
     /// As configuration and logs have it.
@@ -103,6 +133,7 @@ impl ProxyProtocol {
             ProxyProtocol::Pop3 => "pop3",
             ProxyProtocol::Sieve => "sieve",
             ProxyProtocol::Submission => "submission",
+            ProxyProtocol::Lmtp => "lmtp",
         }
     }
 
@@ -117,6 +148,8 @@ impl ProxyProtocol {
             (ProxyProtocol::Sieve, _) => Some(4190),
             (ProxyProtocol::Submission, TlsUse::Tls) => Some(465),
             (ProxyProtocol::Submission, _) => Some(587),
+            (ProxyProtocol::Lmtp, TlsUse::Tls) => None,
+            (ProxyProtocol::Lmtp, _) => Some(24),
         }
     }
 
@@ -155,6 +188,7 @@ impl ProxyProtocol {
                 "CHUNKING",
                 "SIZE",
             ],
+            ProxyProtocol::Lmtp => &["8BITMIME", "ENHANCEDSTATUSCODES", "PIPELINING", "CHUNKING"],
         };
         lines.iter().map(|line| Box::from(*line)).collect()
     }

@@ -53,6 +53,7 @@ fn proxy(
         tls,
         is_implicit_tls: spec.tls == TlsUse::Tls,
         tag: spec.tag.clone(),
+        lmtp_user: spec.lmtp_user,
         master_user_separator,
         backend: backend(spec)?,
         trusted: spec.trusted.clone().into(),

@@ -25,13 +25,13 @@ pub struct Counted {
     pub accepted: u64,
     /// Connections closed at once, because too many were open.
     pub turned_away: u64,
-    /// Clients who were logged in.
+    /// Clients who were logged in; by LMTP, recipients whose mail a backend has taken.
     pub logins: u64,
-    /// Logins that a backend has refused.
+    /// Logins, or recipients, that a backend has refused.
     pub rejected: u64,
-    /// Logins that the director has refused.
+    /// Logins, or recipients, that the director has refused.
     pub refused: u64,
-    /// Logins for which no backend could be used.
+    /// Logins, or recipients, for which no backend could be used.
     pub backend_failed: u64,
     /// Connections that ended before a login by a fault of the client: silence, garbage, a failed TLS handshake.
     pub broken: u64,

@@ -38,13 +38,13 @@ pub(super) enum Entry<S> {
 }
 
 /// Why an entry can't go on.
-enum Stop {
+pub(super) enum Stop {
     Revoked,
     Failed(String),
 }
 
 impl Stop {
-    fn broken(error: &io::Error) -> Self {
+    pub fn broken(error: &io::Error) -> Self {
         Stop::Failed(format!("the connection broke: {error}"))
     }
 }
@@ -81,7 +81,8 @@ impl<W: World> Way<'_, W> {
         }
     }
 
-    async fn connect(
+    /// A connection to the backend, with its PROXY header and with TLS from the first byte where these are wanted.
+    pub async fn connect(
         &self,
         admitted: &Admitted,
         origin: &Origin,
@@ -118,7 +119,8 @@ impl<W: World> Way<'_, W> {
         }
     }
 
-    async fn start_tls(
+    /// The handshake, as the side that has connected.
+    pub async fn start_tls(
         &self,
         backend: Channel<StreamOf<W>>,
         admitted: &Admitted,
@@ -152,7 +154,8 @@ impl<W: World> Way<'_, W> {
         let clock = self.world.clock();
         let until = clock.now().plus(self.limits.backend_login);
         let gone = || Stop::Failed("the connection is gone".to_owned());
-        let mut back = Back::new(self.protocol, login);
+        let back = Back::new(self.protocol, login);
+        let mut back = back.ok_or_else(|| Stop::Failed("this protocol has no login".to_owned()))?;
         let (mut input, mut out) = (Input::default(), Vec::new());
         loop {
             let step = back.feed(&mut input, &mut out);
@@ -224,6 +227,18 @@ async fn write<C: Clock>(
 /// False when the other side has said all.
 pub(super) async fn read(channel: &mut (impl AsyncRead + Unpin), input: &mut Input) -> io::Result<bool> {
     let mut bytes = [0; READ_BYTES];
+    let count = channel.read(&mut bytes).await?;
+    input.extend(&bytes[..count]);
+    Ok(count > 0)
+}
+
+/// The same, with at most so many bytes at once.
+pub(super) async fn read_part(
+    channel: &mut (impl AsyncRead + Unpin),
+    input: &mut Input,
+    bytes_max: usize,
+) -> io::Result<bool> {
+    let mut bytes = vec![0; bytes_max];
     let count = channel.read(&mut bytes).await?;
     input.extend(&bytes[..count]);
     Ok(count > 0)

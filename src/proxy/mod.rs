@@ -4,9 +4,11 @@
 //! | part | what |
 //! |---|---|
 //! | `imap`, `pop3`, `sieve`, `submission` | each protocol until the login: its client's side and its backend's, bytes in and bytes out, without sockets |
+//! | `lmtp` | deliveries of mail servers: each recipient's copy goes to his backend |
 //! | `sides`, `input`, `credentials` | what these have in common |
 //! | `protocol` | the protocols behind one shape |
 //! | `door` | the socket, and its limits |
+//! | `guest` | a client's connection: reading and writing in time |
 //! | `visit` | a client before his login, and to the end of his session |
 //! | `entry` | his login at the backend |
 //! | `forward`, `gate`, `permit` | bytes both ways, and what ends them: the lease for all, the permit for one |
@@ -22,8 +24,10 @@ mod door;
 mod entry;
 mod forward;
 mod gate;
+mod guest;
 pub mod imap;
 mod input;
+mod lmtp;
 mod permit;
 pub mod pop3;
 mod protocol;

@@ -12,7 +12,7 @@ pub(super) fn goodbye(protocol: Protocol, text: &str) -> Vec<u8> {
         Protocol::Imap => imap::goodbye(text),
         Protocol::Pop3 => pop3::goodbye(text),
         Protocol::Sieve => sieve::goodbye(text),
-        Protocol::Submission => submission::goodbye(text),
+        Protocol::Submission | Protocol::Lmtp => submission::goodbye(text),
     }
 }
 
@@ -42,13 +42,15 @@ pub(super) enum Front {
 }
 
 impl Front {
-    pub fn new(protocol: Protocol, settings: Arc<FrontSettings>, is_tls: bool) -> Self {
-        match protocol {
+    /// Nothing for a protocol that has no login.
+    pub fn new(protocol: Protocol, settings: Arc<FrontSettings>, is_tls: bool) -> Option<Self> {
+        Some(match protocol {
             Protocol::Imap => Front::Imap(imap::Front::new(settings, is_tls)),
             Protocol::Pop3 => Front::Pop3(pop3::Front::new(settings, is_tls)),
             Protocol::Sieve => Front::Sieve(sieve::Front::new(settings, is_tls)),
             Protocol::Submission => Front::Submission(submission::Front::new(settings, is_tls)),
-        }
+            Protocol::Lmtp => return None,
+        })
     }
 
     pub fn greet(&mut self, out: &mut Vec<u8>) {
@@ -97,13 +99,15 @@ pub(super) enum Back {
 }
 
 impl Back {
-    pub fn new(protocol: Protocol, login: BackLogin) -> Self {
-        match protocol {
+    /// Nothing for a protocol that has no login.
+    pub fn new(protocol: Protocol, login: BackLogin) -> Option<Self> {
+        Some(match protocol {
             Protocol::Imap => Back::Imap(imap::Back::new(login)),
             Protocol::Pop3 => Back::Pop3(pop3::Back::new(login)),
             Protocol::Sieve => Back::Sieve(sieve::Back::new(login)),
             Protocol::Submission => Back::Submission(submission::Back::new(login)),
-        }
+            Protocol::Lmtp => return None,
+        })
     }
 
     pub fn feed(&mut self, input: &mut Input, out: &mut Vec<u8>) -> BackStep {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::tls::{BackendTls, ClientTls};
 use super::{FrontSettings, Protocol};
+use crate::config::LmtpUser;
 use crate::world::Listen;
 
 /// Through how many proxies a session may go, as in Dovecot.
@@ -27,6 +28,8 @@ pub struct ProxySettings {
     pub is_implicit_tls: bool,
     /// The tag of the backends that may serve them; empty by default.
     pub tag: Box<str>,
+    /// For LMTP: which part of a recipient's address is the user.
+    pub lmtp_user: LmtpUser,
     /// What stands between a user's name and that of a master user who logs in for him.
     pub master_user_separator: Option<char>,
     /// The backends' side.
@@ -59,13 +62,13 @@ pub struct ProxyLimits {
     pub connections: usize,
     /// Connections of one address at a time.
     pub connections_of_address: usize,
-    /// From the connection to the login, in all.
+    /// From the connection to the login, in all; by LMTP, for a PROXY header and a TLS handshake before the greeting.
     pub login: Duration,
     /// A connection to a backend, with its TLS.
     pub connect: Duration,
     /// A login at a backend.
     pub backend_login: Duration,
-    /// Without a byte either way; longer than the half hour that RFC 3501 gives clients.
+    /// Without a byte either way; longer than the half hour that RFC 3501 gives clients. By LMTP, from one command to the next.
     pub idle: Duration,
 }
 

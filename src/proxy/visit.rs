@@ -2,26 +2,22 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tracing::{debug, info, warn};
 
 use super::channel::Channel;
 use super::counters::count;
-use super::entry::{Entry, StreamOf, Way, read};
+use super::entry::{Entry, StreamOf, Way};
 use super::forward::{self, Ending, Leave, Ways, forward};
+use super::guest::{FAREWELL_MAX, Guest, Left};
 use super::protocol::{Front, goodbye, greets_after_tls};
-use super::proxy_header::{Header, parse};
 use super::{
-    Admitted, BackLogin, Claims, Counters, Credentials, Desk, FrontStep, Input, Login, Origin, ProxySettings,
-    Refused, TTL_MAX,
+    Admitted, BackLogin, Counters, Credentials, Desk, FrontStep, Input, Login, Origin, Protocol,
+    ProxySettings, Refused, lmtp,
 };
 use crate::director::RefuseReason;
-use crate::world::{Clock, Instant, Stream, World, deadline};
-
-/// How long a client may take to read the last words.
-const FAREWELL_MAX: Duration = Duration::from_secs(1);
+use crate::world::{Clock, Instant, World, deadline};
 
 /// What all visits of a listener share.
 #[derive(Debug)]
@@ -30,31 +26,6 @@ pub(super) struct Reception<W, D> {
     pub desk: D,
     pub settings: ProxySettings,
     pub counters: Arc<Counters>,
-}
-
-/// Why a client is not logged in, and will not be on this connection.
-enum Left {
-    /// He has gone, or was told to.
-    Gone,
-    /// He broke a rule; in words, for the log.
-    Broken(String),
-    /// He took too long.
-    Late,
-}
-
-/// Before the login.
-struct Visit<'a, W: World, D> {
-    reception: &'a Reception<W, D>,
-    /// Nothing once the connection failed in a handshake.
-    client: Option<Channel<StreamOf<W>>>,
-    /// Where he is, as far as is believed.
-    from: SocketAddr,
-    local: SocketAddr,
-    is_trusted: bool,
-    session: Box<str>,
-    until: Instant,
-    input: Input,
-    out: Vec<u8>,
 }
 
 /// After it.
@@ -70,38 +41,37 @@ struct Session<W: World> {
 
 impl<W: World, D: Desk> Reception<W, D> {
     /// Serves one client.
-    pub async fn serve(&self, stream: StreamOf<W>, from: SocketAddr) {
+    pub async fn serve(self: &Arc<Self>, stream: StreamOf<W>, from: SocketAddr) {
+        if self.settings.protocol == Protocol::Lmtp {
+            let visit = Box::pin(lmtp::serve(self, stream, from));
+            return self.note(visit.await, from);
+        }
         // What is needed before the login is gone after it.
         let visit = Box::pin(self.visit(stream, from));
         match visit.await {
             Ok(session) => self.forward(session).await,
-            Err(Left::Gone) => {}
-            Err(Left::Late) => {
+            Err(left) => self.note(left, from),
+        }
+    }
+
+    fn note(&self, left: Left, from: SocketAddr) {
+        let at = &self.settings.listen.address;
+        match left {
+            Left::Gone => {}
+            Left::Late => {
                 count(&self.counters.broken);
-                debug!("{}: {from} did not log in in time", self.settings.listen.address);
+                debug!("{at}: {from} was silent for too long");
             }
-            Err(Left::Broken(why)) => {
+            Left::Broken(why) => {
                 count(&self.counters.broken);
-                debug!("{}: {from}: {why}", self.settings.listen.address);
+                debug!("{at}: {from}: {why}");
             }
         }
     }
 
     async fn visit(&self, stream: StreamOf<W>, from: SocketAddr) -> Result<Box<Session<W>>, Left> {
-        let clock = self.world.clock();
-        let local = stream.local_address().unwrap_or(from);
-        let mut visit = Visit {
-            reception: self,
-            client: Some(Channel::Plain(stream)),
-            from,
-            local,
-            is_trusted: self.trusts(from.ip()),
-            session: format!("{:016x}", self.world.entropy()).into(),
-            until: clock.now().plus(self.settings.limits.login),
-            input: Input::default(),
-            out: Vec::new(),
-        };
-        visit.run().await
+        let mut guest = Guest::meet(self, stream, from);
+        guest.run().await
     }
 
     /// Whether who is there may say for whom he speaks.
@@ -164,7 +134,7 @@ impl<W: World, D: Desk> Reception<W, D> {
     }
 }
 
-impl<W: World, D: Desk> Visit<'_, W, D> {
+impl<W: World, D: Desk> Guest<'_, W, D> {
     async fn run(&mut self) -> Result<Box<Session<W>>, Left> {
         let settings = &self.reception.settings;
         if settings.wants_proxy_header && self.is_trusted {
@@ -174,7 +144,9 @@ impl<W: World, D: Desk> Visit<'_, W, D> {
             self.start_tls().await?;
         }
         let is_tls = self.is_tls();
-        let mut front = Front::new(settings.protocol, Arc::clone(&settings.front), is_tls);
+        let Some(mut front) = Front::new(settings.protocol, Arc::clone(&settings.front), is_tls) else {
+            return Err(Left::Gone);
+        };
         front.greet(&mut self.out);
         loop {
             self.write().await?;
@@ -220,7 +192,7 @@ impl<W: World, D: Desk> Visit<'_, W, D> {
     ) -> Result<Option<Box<Session<W>>>, Left> {
         let reception = self.reception;
         let (settings, clock) = (&reception.settings, reception.world.clock());
-        let origin = self.origin(front);
+        let origin = self.origin(front.claims(), front.helo());
         let Some(ttl) = origin.ttl.checked_sub(1) else {
             warn!(
                 "{}: {} came through too many proxies; is there a loop?",
@@ -347,103 +319,6 @@ impl<W: World, D: Desk> Visit<'_, W, D> {
         let separator = self.reception.settings.master_user_separator;
         let cut = separator.and_then(|separator| user.split_once(separator));
         cut.map_or(user, |(user, _)| user).into()
-    }
-
-    fn origin(&self, front: &Front) -> Origin {
-        let claims = front.claims();
-        let believed = if self.is_trusted {
-            claims.clone()
-        } else {
-            // It only makes his way shorter.
-            Claims {
-                ttl: claims.ttl,
-                ..Claims::default()
-            }
-        };
-        let client = believed.client.map_or(self.from, SocketAddr::from);
-        Origin {
-            client,
-            local: self.local,
-            session: believed.session.unwrap_or_else(|| self.session.clone()),
-            ttl: believed.ttl.unwrap_or(TTL_MAX).min(TTL_MAX),
-            helo: front.helo().map(Into::into),
-            is_tls: self.is_tls(),
-        }
-    }
-
-    fn is_tls(&self) -> bool {
-        self.client.as_ref().is_some_and(Channel::is_tls)
-    }
-
-    async fn take_header(&mut self) -> Result<(), Left> {
-        loop {
-            match parse(self.input.unread()) {
-                Ok(Some((header, bytes))) => {
-                    self.input.consume(bytes);
-                    if let Header::Proxied {
-                        source, destination, ..
-                    } = header
-                    {
-                        self.from = source;
-                        self.local = destination;
-                        self.is_trusted = self.reception.trusts(source.ip());
-                    }
-                    return Ok(());
-                }
-                Ok(None) => self.read().await?,
-                Err(error) => return Err(Left::Broken(format!("no PROXY header: {error}"))),
-            }
-        }
-    }
-
-    async fn start_tls(&mut self) -> Result<(), Left> {
-        let client = self.client.take().ok_or(Left::Gone)?;
-        let tls = self.reception.settings.tls.as_ref();
-        let config = tls.ok_or(Left::Gone)?.config();
-        let clock = self.reception.world.clock();
-        match deadline(clock, self.until, client.accept_tls(config)).await {
-            Ok(Ok(client)) => {
-                self.client = Some(client);
-                Ok(())
-            }
-            Ok(Err(error)) => Err(Left::Broken(format!("TLS: {error}"))),
-            Err(_) => Err(Left::Late),
-        }
-    }
-
-    async fn read(&mut self) -> Result<(), Left> {
-        let client = self.client.as_mut().ok_or(Left::Gone)?;
-        let clock = self.reception.world.clock();
-        match deadline(clock, self.until, read(client, &mut self.input)).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(Left::Gone),
-            Ok(Err(error)) => Err(Left::Broken(error.to_string())),
-            Err(_) => {
-                self.out = goodbye(self.reception.settings.protocol, "Disconnected for inactivity.");
-                self.until = clock.now().plus(FAREWELL_MAX);
-                self.write().await?;
-                Err(Left::Late)
-            }
-        }
-    }
-
-    async fn write(&mut self) -> Result<(), Left> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let client = self.client.as_mut().ok_or(Left::Gone)?;
-        let out = &self.out;
-        let writing = async {
-            client.write_all(out).await?;
-            client.flush().await
-        };
-        let written = deadline(self.reception.world.clock(), self.until, writing).await;
-        self.out.clear();
-        match written {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Left::Broken(error.to_string())),
-            Err(_) => Err(Left::Late),
-        }
     }
 }
 

@@ -14,12 +14,12 @@ use crate::config::complaint::{Complaint, Quoted};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::{
-    IDLE_DEFAULT, IDLE_RANGE, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE, OF_ADDRESS_DEFAULT, PROXIES_MAX,
+    IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LmtpUser, LOGIN_WITHIN_RANGE, OF_ADDRESS_DEFAULT, PROXIES_MAX,
     PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol, ProxySpec, TlsUse,
 };
 use crate::topology::TAG_BYTES_MAX;
 
-pub(in crate::config) const PROXY_KEYS: [&str; 23] = [
+pub(in crate::config) const PROXY_KEYS: [&str; 24] = [
     "address",
     "backend_ca",
     "backend_origin",
@@ -36,6 +36,7 @@ pub(in crate::config) const PROXY_KEYS: [&str; 23] = [
     "host",
     "idle",
     "key",
+    "lmtp_user",
     "login_within",
     "oauth",
     "protocol",
@@ -90,6 +91,10 @@ fn one(section: &Section<'_>, report: &mut Report) -> Option<ProxySpec> {
     let tls = tls.map_or(usual, |tls| tls.value);
     let backend_tls = or(backend_tls, TlsUse::No);
     check_tls(section, (tls, backend_tls), report);
+    check_login(section, protocol, report);
+    let parts = LmtpUser::ALL.map(|part| (part.name(), part));
+    let is_lmtp = protocol == ProxyProtocol::Lmtp;
+    let usual_idle = if is_lmtp { LMTP_IDLE_DEFAULT } else { IDLE_DEFAULT };
     let backend_port = section
         .number(report, "backend_port", 1, u32::from(u16::MAX))
         .map(|port| port.value as u16)
@@ -123,6 +128,7 @@ fn one(section: &Section<'_>, report: &mut Report) -> Option<ProxySpec> {
         ),
         capabilities: capabilities(section, protocol, report),
         tag: or(section.parsed(report, "tag", "\"gold\"", tag), "".into()),
+        lmtp_user: or(section.choice(report, "lmtp_user", &parts), LmtpUser::Address),
         trusted: section
             .list(report, "trusted", "\"10.0.0.0/8 192.0.2.1\"", network)
             .map_or_else(Vec::new, |networks| networks.value),
@@ -136,7 +142,7 @@ fn one(section: &Section<'_>, report: &mut Report) -> Option<ProxySpec> {
             LOGIN_WITHIN_RANGE,
             LOGIN_WITHIN_DEFAULT,
         ),
-        idle: span(report, "idle", "\"35 min\"", IDLE_RANGE, IDLE_DEFAULT),
+        idle: span(report, "idle", "\"35 min\"", IDLE_RANGE, usual_idle),
         backend_port: backend_port?,
         backend_tls,
         backend_ca: section
@@ -203,6 +209,20 @@ fn check_tls(section: &Section<'_>, (tls, backend_tls): (TlsUse, TlsUse), report
         if let Some(written) = section.value(report, key).filter(|_| is_idle) {
             let complaint = Complaint::new(format!("has no effect {why}"));
             section.complain(report, written.line, key, complaint);
+        }
+    }
+}
+
+/// Nobody logs in by LMTP, and only there mail has recipients.
+fn check_login(section: &Section<'_>, protocol: ProxyProtocol, report: &mut Report) {
+    let idle: &[&str] = match protocol {
+        ProxyProtocol::Lmtp => &["cleartext", "login_within", "oauth"],
+        _ => &["lmtp_user"],
+    };
+    for key in idle {
+        if let Some(written) = section.value(report, key) {
+            let message = format!("has no effect with protocol = \"{}\"", protocol.name());
+            section.complain(report, written.line, key, Complaint::new(message));
         }
     }
 }

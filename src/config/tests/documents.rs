@@ -77,8 +77,11 @@ fn every_documented_default_is_that_of_the_code() {
                 }
             },
             Some(("proxy", key)) => {
+                let protocol = if key.starts_with("lmtp") { "lmtp" } else { "imap" };
                 let proxy = |more: &str| {
-                    format!("{LEAST}[[proxy]]\nprotocol = \"imap\"\naddress = \"10.0.0.1:143\"\n{more}")
+                    format!(
+                        "{LEAST}[[proxy]]\nprotocol = \"{protocol}\"\naddress = \"10.0.0.1:143\"\n{more}"
+                    )
                 };
                 let with = config(&proxy(&format!("{key} = {value}\n")));
                 assert!(same_but_for_the_file(with, &config(&proxy(""))), "{name}");
@@ -136,7 +139,7 @@ fn the_example_names_every_setting_and_its_comments_are_the_defaults() {
 #[test]
 fn the_example_of_proxies_names_every_setting_of_them() {
     let example = config(PROXIES);
-    assert_eq!(example.proxies.len(), 8);
+    assert_eq!(example.proxies.len(), 9);
     for key in PROXY_KEYS {
         assert!(
             PROXIES.contains(&format!("{key} = ")),

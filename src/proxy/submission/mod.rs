@@ -3,9 +3,9 @@
 
 mod back;
 mod front;
-mod reply;
-mod words;
-mod xclient;
+pub(super) mod reply;
+pub(super) mod words;
+pub(super) mod xclient;
 
 pub use back::Back;
 pub use front::{Front, goodbye};

@@ -8,16 +8,16 @@ const BYTES_MAX: usize = 64 << 10;
 
 /// One whole reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(in crate::proxy) struct Reply {
     /// Of three digits.
-    pub(super) code: u16,
+    pub(in crate::proxy) code: u16,
     /// As it came: every line with its code, ended by CRLF.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::proxy) bytes: Vec<u8>,
 }
 
 /// What a backend has said so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Replies {
+pub(in crate::proxy) struct Replies {
     /// The lines of a reply that is not whole yet.
     begun: Option<Reply>,
     bytes_read: usize,
@@ -25,7 +25,7 @@ pub(super) struct Replies {
 
 impl Reply {
     /// What stands behind the code in each line.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+    pub(in crate::proxy) fn texts(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes
             .split(|byte| *byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
@@ -34,7 +34,7 @@ impl Reply {
     }
 
     /// For a log.
-    pub(super) fn printable(&self) -> String {
+    pub(in crate::proxy) fn printable(&self) -> String {
         words::printable(self.bytes.trim_ascii_end())
     }
 }
@@ -44,7 +44,7 @@ impl Replies {
     ///
     /// # Errors
     /// What the backend says is no reply, or too long; in words for a log.
-    pub(super) fn take(&mut self, input: &mut Input) -> Result<Option<Reply>, String> {
+    pub(in crate::proxy) fn take(&mut self, input: &mut Input) -> Result<Option<Reply>, String> {
         while let Some(line) = self.take_line(input)? {
             let (code, is_last) =
                 code_of(&line).ok_or_else(|| format!("not a reply of SMTP: {}", words::printable(&line)))?;
@@ -71,7 +71,7 @@ impl Replies {
             .map_err(|too_long| format!("a line of more than {} bytes", too_long.limit))?;
         self.bytes_read += unread - input.unread().len();
         if self.bytes_read > BYTES_MAX {
-            return Err(format!("more than {BYTES_MAX} bytes before the login"));
+            return Err(format!("more than {BYTES_MAX} bytes of replies"));
         }
         Ok(line)
     }
@@ -148,7 +148,7 @@ mod tests {
         let lines = b"250-x\r\n".repeat(10_000);
         assert_eq!(
             replies_of(&lines),
-            Err("more than 65536 bytes before the login".to_owned())
+            Err("more than 65536 bytes of replies".to_owned())
         );
     }
 }

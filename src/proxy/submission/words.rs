@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 /// Bytes that a line may have, without its end. RFC 5321 (section 4.5.3.1) wants 512, its extensions more; clients and
 /// servers take it easy.
-pub(super) const LINE_BYTES_MAX: usize = 8192;
+pub(in crate::proxy) const LINE_BYTES_MAX: usize = 8192;
 
 /// Bytes that a name of EHLO or of a session may have; no domain's name is longer (RFC 5321, section 4.5.3.1.2).
-pub(super) const NAME_BYTES_MAX: usize = 255;
+pub(in crate::proxy) const NAME_BYTES_MAX: usize = 255;
 /// Bytes of somebody else's text that are repeated.
 const TEXT_BYTES_MAX: usize = 200;
 
 /// The name, if it is one word of printable ASCII, at most [`NAME_BYTES_MAX`] bytes.
-pub(super) fn name(word: &[u8]) -> Option<&str> {
+pub(in crate::proxy) fn name(word: &[u8]) -> Option<&str> {
     if word.is_empty() || word.len() > NAME_BYTES_MAX || !word.iter().all(u8::is_ascii_graphic) {
         return None;
     }
@@ -20,7 +20,7 @@ pub(super) fn name(word: &[u8]) -> Option<&str> {
 }
 
 /// The text as it may be repeated in a line or a log: printable ASCII, everything else as `?`, cut to 200 bytes.
-pub(super) fn printable(text: &[u8]) -> String {
+pub(in crate::proxy) fn printable(text: &[u8]) -> String {
     let shown = text.iter().take(TEXT_BYTES_MAX);
     shown
         .map(|byte| match byte {
@@ -31,7 +31,7 @@ pub(super) fn printable(text: &[u8]) -> String {
 }
 
 /// In xtext (RFC 3461, section 4).
-pub(super) fn to_xtext(text: &str) -> String {
+pub(in crate::proxy) fn to_xtext(text: &str) -> String {
     let mut xtext = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -43,7 +43,7 @@ pub(super) fn to_xtext(text: &str) -> String {
 }
 
 /// Out of xtext; nothing if it is none. Bytes that should have been encoded are taken as they are, as Postfix does.
-pub(super) fn of_xtext(xtext: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::proxy) fn of_xtext(xtext: &[u8]) -> Option<Vec<u8>> {
     let mut text = Vec::with_capacity(xtext.len());
     let mut rest = xtext;
     while let Some((first, after)) = rest.split_first() {

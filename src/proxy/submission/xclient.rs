@@ -11,10 +11,10 @@ const COMMAND_BYTES_MAX: usize = 512;
 
 /// What all XCLIENT commands of a connection have said.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Announcement {
-    pub(super) claims: Claims,
+pub(in crate::proxy) struct Announcement {
+    pub(in crate::proxy) claims: Claims,
     /// How the proxy's client has called himself.
-    pub(super) helo: Option<Box<str>>,
+    pub(in crate::proxy) helo: Option<Box<str>>,
     /// Waits for the address, should it come later.
     port: Option<u16>,
 }
@@ -25,7 +25,7 @@ impl Announcement {
     ///
     /// # Errors
     /// What is wrong, in words that are ours.
-    pub(super) fn add(&mut self, arguments: &[u8]) -> Result<(), &'static str> {
+    pub(in crate::proxy) fn add(&mut self, arguments: &[u8]) -> Result<(), &'static str> {
         let mut changed = self.clone();
         for attribute in arguments
             .split(|byte| *byte == b' ')
@@ -72,7 +72,7 @@ impl Announcement {
 /// case), as far as they are known. One that fits in no line is left out.
 ///
 /// LOGIN is never among them: nobody has checked the password yet, and Postfix takes a LOGIN for a login that is done.
-pub(super) fn commands(origin: &Origin, listed: &[Vec<u8>]) -> Vec<String> {
+pub(in crate::proxy) fn commands(origin: &Origin, listed: &[Vec<u8>]) -> Vec<String> {
     let mut commands: Vec<String> = Vec::new();
     let known = attributes(origin).into_iter();
     for (name, value) in known.filter(|(name, _)| listed.iter().any(|listed| listed == name.as_bytes())) {

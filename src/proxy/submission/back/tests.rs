@@ -332,7 +332,7 @@ fn an_endless_backend_is_a_failure() {
     let words = "220-go on\r\n".repeat(6000);
     assert_eq!(
         said(&mut back, words),
-        failed("more than 65536 bytes before the login")
+        failed("more than 65536 bytes of replies")
     );
 }
 

@@ -66,8 +66,9 @@ pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
 pub use members::{MemberRole, MemberSpec};
 pub use parse::{FILE_BYTES_MAX, parse};
 pub use proxy_spec::{
-    IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LmtpUser, LOGIN_WITHIN_RANGE, OF_ADDRESS_DEFAULT, PROXIES_MAX,
-    PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol, ProxySpec,
+    IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE, LmtpUser,
+    OF_ADDRESS_DEFAULT, PROXIES_MAX, PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol,
+    ProxySpec,
 };
 pub use reloaded::{Reload, ReloadError};
 pub use report::FAULTS_MAX;

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use crate::site::Site;
 use crate::{
-    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, own, poolmon,
+    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, own, own_lmtp,
+    poolmon,
 };
 
 /// What the users rely on; the name says what.
@@ -23,7 +24,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 30] = scenarios![
+const SCENARIOS: [Scenario; 34] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -37,6 +38,10 @@ const SCENARIOS: [Scenario; 30] = scenarios![
     companions::doveadm_on_a_proxy_reaches_each_user_at_his_own_backend,
     own::clients_of_every_protocol_log_in_at_the_directors_own_proxies,
     own::a_wrong_password_gets_the_backends_own_words,
+    own_lmtp::own_lmtp_brings_one_mail_to_each_user_at_his_own_backend_once,
+    own_lmtp::own_lmtp_brings_large_messages_whole_by_data_and_by_chunks,
+    own_lmtp::own_lmtp_gives_each_recipient_the_words_of_his_own_backend,
+    own_lmtp::own_lmtp_has_mail_for_a_backend_out_of_reach_tried_again_and_no_other,
     own::sessions_at_own_proxies_and_at_dovecots_are_on_one_backend,
     import::a_ring_of_dovecots_director_is_imported_without_moving_a_user,
     poolmon::poolmon_takes_a_dead_backend_out_and_brings_it_back,

@@ -13,7 +13,13 @@ const PUT_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dovecot/put
 
 /// Deliver a mail by LMTP.
 pub fn deliver(member: usize, user: &str, body: &str) {
+    deliver_at(member, 24, user, body);
+}
+
+/// Deliver a mail by LMTP at this port.
+pub fn deliver_at(member: usize, port: u16, user: &str, body: &str) {
     let server = member_ip(member);
+    let port = port.to_string();
     let words = [
         "swaks",
         "--silent",
@@ -21,7 +27,7 @@ pub fn deliver(member: usize, user: &str, body: &str) {
         "--server",
         &server,
         "--port",
-        "24",
+        &port,
         "--protocol",
         "LMTP",
     ];

@@ -36,6 +36,7 @@ mod member;
 mod namespace;
 mod net;
 mod own;
+mod own_lmtp;
 mod poolmon;
 mod proxy;
 mod sessions_in_logs;

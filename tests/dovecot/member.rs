@@ -313,6 +313,11 @@ fn own_proxies(certs: &str, number: usize) -> String {
         format!("[[listener]]\nkind = \"{kind}\"\npath = \"{path}\"\n\n")
     });
     let proxies = own::PROXIES.map(|(protocol, port, tls)| {
+        let login = if protocol == "lmtp" {
+            ""
+        } else {
+            "cleartext = true\n"
+        };
         format!(
             "[[proxy]]
 protocol = \"{protocol}\"
@@ -320,8 +325,7 @@ address = \"{me}:{port}\"
 tls = \"{tls}\"
 certificate = \"{certs}/member-{number}.pem\"
 key = \"{certs}/member-{number}.key\"
-cleartext = true
-backend_tls = \"starttls\"
+{login}backend_tls = \"starttls\"
 backend_ca = \"{certs}/../ring-ca/ca.pem\"
 backend_tls_name = \"member-1.mail\"
 

@@ -16,13 +16,17 @@ use crate::net::{MEMBERS, backend_ip, cut, member_ip, mend};
 use crate::site::Site;
 use crate::waiting::eventually;
 
+/// Where mail servers deliver.
+pub const LMTP_PORT: u16 = 1024;
+
 /// What every member's own proxies speak, at which port, with which TLS.
-pub const PROXIES: [(&str, u16, &str); 5] = [
+pub const PROXIES: [(&str, u16, &str); 6] = [
     ("imap", 1143, "starttls"),
     ("imap", 1993, "tls"),
     ("pop3", 1110, "starttls"),
     ("sieve", 14190, "starttls"),
     ("submission", 1587, "starttls"),
+    ("lmtp", LMTP_PORT, "starttls"),
 ];
 
 const TALKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dovecot/own_talks.py");

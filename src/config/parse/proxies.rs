@@ -14,8 +14,9 @@ use crate::config::complaint::{Complaint, Quoted};
 use crate::config::report::Report;
 use crate::config::section::Section;
 use crate::config::{
-    IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LmtpUser, LOGIN_WITHIN_RANGE, OF_ADDRESS_DEFAULT, PROXIES_MAX,
-    PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol, ProxySpec, TlsUse,
+    IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE, LmtpUser,
+    OF_ADDRESS_DEFAULT, PROXIES_MAX, PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol,
+    ProxySpec, TlsUse,
 };
 use crate::topology::TAG_BYTES_MAX;
 

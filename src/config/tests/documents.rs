@@ -79,9 +79,7 @@ fn every_documented_default_is_that_of_the_code() {
             Some(("proxy", key)) => {
                 let protocol = if key.starts_with("lmtp") { "lmtp" } else { "imap" };
                 let proxy = |more: &str| {
-                    format!(
-                        "{LEAST}[[proxy]]\nprotocol = \"{protocol}\"\naddress = \"10.0.0.1:143\"\n{more}"
-                    )
+                    format!("{LEAST}[[proxy]]\nprotocol = \"{protocol}\"\naddress = \"10.0.0.1:143\"\n{more}")
                 };
                 let with = config(&proxy(&format!("{key} = {value}\n")));
                 assert!(same_but_for_the_file(with, &config(&proxy(""))), "{name}");

@@ -145,8 +145,23 @@ mod tests {
     fn what_is_no_address_means_nobody() {
         let long = format!("<{}@example.org>", "x".repeat(NAME_BYTES_MAX));
         for text in [
-            "", "<>", "ann", "<ann", "<ann b>", "<ann>x", "<@x>", "<@x:>", "<a@>", "<@>", "<\"a>", "<\"\"@b>",
-            "<\"a\"b@c>", "<a@b@c>", "<a\"b@c>", "<<a>>", &long,
+            "",
+            "<>",
+            "ann",
+            "<ann",
+            "<ann b>",
+            "<ann>x",
+            "<@x>",
+            "<@x:>",
+            "<a@>",
+            "<@>",
+            "<\"a>",
+            "<\"\"@b>",
+            "<\"a\"b@c>",
+            "<a@b@c>",
+            "<a\"b@c>",
+            "<<a>>",
+            &long,
         ] {
             assert_eq!(user(text, LmtpUser::Address), None, "{text}");
         }

@@ -353,7 +353,10 @@ mod tests {
         let mut back = Back::new(opening("<a@b> SMTPUTF8", false, false));
         let (said, opened) = talk(&mut back, "220 b\r\n250 b\r\n");
         assert_eq!(said, "LHLO director.example\r\n");
-        assert!(matches!(opened, Opened::Refused(Reply { code: 550, .. })), "{opened:?}");
+        assert!(
+            matches!(opened, Opened::Refused(Reply { code: 550, .. })),
+            "{opened:?}"
+        );
     }
 
     #[test]

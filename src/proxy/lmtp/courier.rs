@@ -187,7 +187,10 @@ impl<W: World, D: Desk> Courier<W, D> {
         self.write(&out, until).await?;
         let reply = self.reply(until).await?;
         if (300..400).contains(&reply.code) {
-            return Err(End::Failed(format!("RCPT was answered with {}", reply.printable())));
+            return Err(End::Failed(format!(
+                "RCPT was answered with {}",
+                reply.printable()
+            )));
         }
         Ok(reply)
     }
@@ -410,8 +413,14 @@ async fn any_revoked(permits: &[Admitted]) {
     let waits = permits.iter().map(|admitted| Box::pin(admitted.permit.revoked()));
     let mut waits: Vec<_> = waits.collect();
     poll_fn(|context| {
-        let is_revoked = waits.iter_mut().any(|wait| wait.as_mut().poll(context).is_ready());
-        if is_revoked { Poll::Ready(()) } else { Poll::Pending }
+        let is_revoked = waits
+            .iter_mut()
+            .any(|wait| wait.as_mut().poll(context).is_ready());
+        if is_revoked {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
 }

@@ -193,7 +193,10 @@ impl<W: World, D: Desk> Delivery<W, D> {
         };
         let courier = Courier::new(Arc::clone(&self.reception), self.origin.clone(), opening);
         let ((orders, taken), (told, outcome)) = (channel(ORDERS_MAX), oneshot::channel());
-        let task = self.reception.world.spawn("lmtp courier", courier.run(taken, told));
+        let task = self
+            .reception
+            .world
+            .spawn("lmtp courier", courier.run(taken, told));
         Sent {
             orders,
             outcome,
@@ -207,7 +210,11 @@ impl<W: World, D: Desk> Delivery<W, D> {
         let counters = &self.reception.counters;
         match answer {
             Answer::Said(said) => {
-                count(if is_yes(answer) { &counters.logins } else { &counters.rejected });
+                count(if is_yes(answer) {
+                    &counters.logins
+                } else {
+                    &counters.rejected
+                });
                 let said = said.printable();
                 info!("lmtp {session}: mail for {user} at {backend}: {said}");
             }

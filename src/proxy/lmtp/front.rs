@@ -266,7 +266,9 @@ impl Front {
             return self.refuse(out, refusal);
         }
         if let Some(body) = mail.parameter("BODY")
-            && !["7BIT", "8BITMIME"].iter().any(|known| body.eq_ignore_ascii_case(known))
+            && !["7BIT", "8BITMIME"]
+                .iter()
+                .any(|known| body.eq_ignore_ascii_case(known))
         {
             return self.refuse(out, "501 5.5.4 Unsupported BODY");
         }

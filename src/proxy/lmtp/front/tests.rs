@@ -71,7 +71,8 @@ fn play(make: impl Fn() -> Front, text: &[u8]) -> (String, Vec<String>) {
 
 #[test]
 fn two_messages_come_in_one_go() {
-    let text = b"LHLO mx\r\nMAIL FROM:<a@b> SIZE=10\r\nRCPT TO:<c@d>\r\nRCPT TO:<no@d>\r\nDATA\r\nx\r\n..\r\n.\r\n\
+    let text =
+        b"LHLO mx\r\nMAIL FROM:<a@b> SIZE=10\r\nRCPT TO:<c@d>\r\nRCPT TO:<no@d>\r\nDATA\r\nx\r\n..\r\n.\r\n\
                  MAIL FROM:<>\r\nRCPT TO:<e@f>\r\nBDAT 6\r\nRSET\r\nBDAT 5 LAST\r\n\r\n.\r\nQUIT\r\n";
     let (said, told) = play(front, text);
     assert_eq!(
@@ -129,9 +130,22 @@ fn commands_out_of_order_are_refused_and_a_reset_ends_a_message_in_chunks() {
     assert_eq!(
         codes,
         [
-            "500 5.5.1", "503 5.5.1", "501 5.5.4", "250-mail.", "250-8BITM", "250-CHUNK", "250-SIZE ",
-            "250 START", "503 5.5.1", "250 2.1.0", "503 5.5.1", "250 2.0.0", "503 5.5.1", "252 2.3.3",
-            "250 2.0.0", "503 5.5.1",
+            "500 5.5.1",
+            "503 5.5.1",
+            "501 5.5.4",
+            "250-mail.",
+            "250-8BITM",
+            "250-CHUNK",
+            "250-SIZE ",
+            "250 START",
+            "503 5.5.1",
+            "250 2.1.0",
+            "503 5.5.1",
+            "250 2.0.0",
+            "503 5.5.1",
+            "252 2.3.3",
+            "250 2.0.0",
+            "503 5.5.1",
         ]
     );
     assert_eq!(
@@ -145,11 +159,17 @@ fn what_comes_in_the_clear_behind_starttls_is_thrown_away() {
     let (mut front, mut input, mut told) = (front(), Input::default(), Vec::new());
     input.extend(b"LHLO mx\r\nMAIL FROM:<a@b>\r\nSTARTTLS\r\nRCPT TO:<c@d>\r\n");
     let said = played(&mut front, &mut input, &mut told);
-    assert!(said.ends_with("220 2.0.0 Begin TLS negotiation now.\r\n"), "{said}");
+    assert!(
+        said.ends_with("220 2.0.0 Begin TLS negotiation now.\r\n"),
+        "{said}"
+    );
     assert_eq!(told, ["Reset", "StartTls"]);
     input.extend(b"MAIL FROM:<a@b>\r\nSTARTTLS\r\n");
     let said = played(&mut front, &mut input, &mut told);
-    assert_eq!(said, "503 5.5.1 LHLO first\r\n502 5.5.1 TLS is already active.\r\n");
+    assert_eq!(
+        said,
+        "503 5.5.1 LHLO first\r\n502 5.5.1 TLS is already active.\r\n"
+    );
 }
 
 #[test]
@@ -196,13 +216,19 @@ fn a_message_that_is_too_large_is_nobodys() {
     let (mut front, mut input, mut told) = (front(), Input::default(), Vec::new());
     input.extend(text.as_bytes());
     played(&mut front, &mut input, &mut told);
-    assert_eq!(told[3..], [format!("={body}"), "TooLarge".to_owned(), "End".to_owned()]);
+    assert_eq!(
+        told[3..],
+        [format!("={body}"), "TooLarge".to_owned(), "End".to_owned()]
+    );
 }
 
 #[test]
 fn nobody_may_talk_nonsense_for_ever() {
     let (said, told) = play(front, &b"X\r\n".repeat(11));
-    assert!(said.ends_with("421 4.7.0 Too many invalid commands.\r\n"), "{said}");
+    assert!(
+        said.ends_with("421 4.7.0 Too many invalid commands.\r\n"),
+        "{said}"
+    );
     assert_eq!(told, ["Close"]);
     let (mut front, mut input) = (front(), Input::default());
     input.extend(&[b'x'; LINE_BYTES_MAX + 1]);

@@ -330,10 +330,7 @@ fn a_backend_that_can_not_be_used_is_a_failure() {
 fn an_endless_backend_is_a_failure() {
     let mut back = Back::new(login());
     let words = "220-go on\r\n".repeat(6000);
-    assert_eq!(
-        said(&mut back, words),
-        failed("more than 65536 bytes of replies")
-    );
+    assert_eq!(said(&mut back, words), failed("more than 65536 bytes of replies"));
 }
 
 #[test]

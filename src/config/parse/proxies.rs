@@ -216,14 +216,17 @@ fn check_tls(section: &Section<'_>, (tls, backend_tls): (TlsUse, TlsUse), report
 
 /// Nobody logs in by LMTP, and only there mail has recipients.
 fn check_login(section: &Section<'_>, protocol: ProxyProtocol, report: &mut Report) {
-    let idle: &[&str] = match protocol {
-        ProxyProtocol::Lmtp => &["cleartext", "login_within", "oauth"],
-        _ => &["lmtp_user"],
+    let (idle, why): (&[&str], _) = match protocol {
+        ProxyProtocol::Lmtp => (
+            &["cleartext", "login_within", "oauth"],
+            "with lmtp: nobody logs in",
+        ),
+        _ => (&["lmtp_user"], "for another protocol than lmtp"),
     };
     for key in idle {
         if let Some(written) = section.value(report, key) {
-            let message = format!("has no effect with protocol = \"{}\"", protocol.name());
-            section.complain(report, written.line, key, Complaint::new(message));
+            let complaint = Complaint::new(format!("has no effect {why}"));
+            section.complain(report, written.line, key, complaint);
         }
     }
 }

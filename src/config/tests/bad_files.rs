@@ -316,6 +316,42 @@ fn every_bad_table_has_its_words() {
 }
 
 #[test]
+fn what_has_no_effect_on_a_proxy_of_its_protocol_has_its_words() {
+    let lmtp = "[[proxy]]\nprotocol = \"lmtp\"\naddress = \"10.0.0.1:24\"\n";
+    let imap = "[[proxy]]\nprotocol = \"imap\"\naddress = \"10.0.0.1:143\"\n";
+    for (proxy, more, words) in [
+        (
+            lmtp,
+            "oauth = true",
+            "oauth: has no effect with lmtp: nobody logs in",
+        ),
+        (
+            lmtp,
+            "cleartext = true",
+            "cleartext: has no effect with lmtp: nobody logs in",
+        ),
+        (
+            lmtp,
+            "login_within = \"9s\"",
+            "login_within: has no effect with lmtp: nobody logs in",
+        ),
+        (
+            lmtp,
+            "lmtp_user = \"name\"",
+            "lmtp_user: \"name\" is no lmtp_user (one of address, localpart)",
+        ),
+        (
+            imap,
+            "lmtp_user = \"address\"",
+            "lmtp_user: has no effect for another protocol than lmtp",
+        ),
+    ] {
+        let told = faults_of(&format!("{proxy}{more}"));
+        assert_eq!(told, format!("t.toml:5: proxy.{words}"), "{more}");
+    }
+}
+
+#[test]
 fn every_bad_list_of_backends_has_its_words() {
     let table: &[(&str, &str)] = &[
         (

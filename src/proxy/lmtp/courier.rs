@@ -176,11 +176,11 @@ impl<W: World, D: Desk> Courier<W, D> {
     async fn ask(&mut self, recipient: &Argument) -> Result<Reply, End> {
         let limits = &self.reception.settings.limits;
         let until = self.reception.world.clock().now().plus(limits.backend_login);
-        if self.channel.is_none() {
-            if let Some(refused) = self.open(until).await? {
-                self.refused = Some(refused.clone());
-                return Ok(refused);
-            }
+        if self.channel.is_none()
+            && let Some(refused) = self.open(until).await?
+        {
+            self.refused = Some(refused.clone());
+            return Ok(refused);
         }
         let mut out = Vec::new();
         self.back.say_recipient(recipient, &mut out);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
 
+use super::arguments::Argument;
 use super::delivery::Delivery;
 use super::front::{Front, Step};
 use crate::proxy::Desk;
@@ -89,20 +90,7 @@ impl<W: World, D: Desk> Visit<'_, W, D> {
                 self.guest.start_tls().await?;
                 front.tls_started();
             }
-            Step::Recipient(recipient) => {
-                self.leaving.clear();
-                if let (None, Some(mail)) = (&self.delivery, front.mail()) {
-                    let origin = self.guest.origin(front.claims(), None);
-                    self.delivery = Some(Delivery::new(self.reception, origin, mail.clone()));
-                }
-                if let Some(delivery) = &mut self.delivery {
-                    let (reply, is_accepted) = delivery.recipient(recipient).await;
-                    self.guest.out.extend(reply);
-                    if is_accepted {
-                        front.recipient_accepted();
-                    }
-                }
-            }
+            Step::Recipient(recipient) => self.recipient(front, recipient).await,
             Step::Begin { is_chunked } => {
                 // The client waits for it with his message.
                 self.guest.write().await?;
@@ -132,18 +120,37 @@ impl<W: World, D: Desk> Visit<'_, W, D> {
             Step::Close => {
                 self.delivery = None;
                 self.guest.write().await?;
-                let clock = self.reception.world.clock();
-                if let Some(client) = &mut self.guest.client {
-                    // He may have gone first.
-                    let _ = deadline(clock, clock.now().plus(FAREWELL_MAX), client.shutdown()).await;
-                }
-                for task in std::mem::take(&mut self.leaving) {
-                    task.finished().await;
-                }
+                self.close().await;
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    async fn recipient(&mut self, front: &mut Front, recipient: Argument) {
+        self.leaving.clear();
+        if let (None, Some(mail)) = (&self.delivery, front.mail()) {
+            let origin = self.guest.origin(front.claims(), None);
+            self.delivery = Some(Delivery::new(self.reception, origin, mail.clone()));
+        }
+        if let Some(delivery) = &mut self.delivery {
+            let (reply, is_accepted) = delivery.recipient(recipient).await;
+            self.guest.out.extend(reply);
+            if is_accepted {
+                front.recipient_accepted();
+            }
+        }
+    }
+
+    async fn close(&mut self) {
+        let clock = self.reception.world.clock();
+        if let Some(client) = &mut self.guest.client {
+            // He may have gone first.
+            let _ = deadline(clock, clock.now().plus(FAREWELL_MAX), client.shutdown()).await;
+        }
+        for task in std::mem::take(&mut self.leaving) {
+            task.finished().await;
+        }
     }
 
     fn soon(&self) -> Instant {

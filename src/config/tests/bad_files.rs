@@ -338,7 +338,7 @@ fn what_has_no_effect_on_a_proxy_of_its_protocol_has_its_words() {
         (
             lmtp,
             "lmtp_user = \"name\"",
-            "lmtp_user: \"name\" is no lmtp_user (one of address, localpart)",
+            "lmtp_user: \"name\" is no choice (one of \"address\", \"localpart\")",
         ),
         (
             imap,

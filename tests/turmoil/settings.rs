@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use maildirector::config::{Resolved, parse};
+use maildirector::config::{LmtpUser, Resolved, parse};
 use maildirector::daemon::{DoorSettings, NodeSettings, configured};
 use maildirector::director::{Limits, Policy};
 use maildirector::proxy::{BackendSettings, FrontSettings, Protocol, ProxyLimits, ProxySettings};
@@ -108,6 +108,7 @@ fn proxy(member: usize, port: u16, tag: &str) -> ProxySettings {
         tls: None,
         is_implicit_tls: false,
         tag: tag.into(),
+        lmtp_user: LmtpUser::Address,
         master_user_separator: None,
         backend: BackendSettings {
             port: BACKEND_PORT,

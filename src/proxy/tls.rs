@@ -5,14 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ServerConfig};
 
-use crate::world::client_tls;
+use crate::world::{certificates, client_tls, has_name};
 
 /// A certificate with its key, both PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,19 +102,13 @@ struct Certificates {
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let keys = Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner));
-        let named = hello
-            .server_name()
-            .filter(|_| keys.len() > 1)
-            .and_then(|name| keys.iter().find(|key| has_name(key, name)));
+        let named = hello.server_name().filter(|_| keys.len() > 1).and_then(|name| {
+            let is_for_it =
+                |key: &&Arc<CertifiedKey>| key.cert.first().is_some_and(|own| has_name(own, name));
+            keys.iter().find(is_for_it)
+        });
         named.or(keys.first()).cloned()
     }
-}
-
-fn has_name(key: &CertifiedKey, name: &str) -> bool {
-    let (Some(certificate), Ok(name)) = (key.cert.first(), ServerName::try_from(name)) else {
-        return false;
-    };
-    ParsedCertificate::try_from(certificate).is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
 }
 
 fn read_all(files: &[CertificateFiles]) -> Result<Vec<Arc<CertifiedKey>>, TlsFileError> {
@@ -128,12 +121,7 @@ fn read(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, TlsFileError> {
         why: why.to_string(),
     };
     let of_certificate = |why: &dyn fmt::Display| failed(&files.certificate, why);
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| of_certificate(&error))?;
-    if chain.is_empty() {
-        return Err(of_certificate(&"there is no certificate in it"));
-    }
+    let chain = certificates(&files.certificate).map_err(|why| of_certificate(&why))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
     let provider = rustls::crypto::ring::default_provider();
     let pair = CertifiedKey::from_der(chain, key, &provider);

@@ -14,9 +14,9 @@ use super::incoming::Incoming;
 use super::link;
 use super::refusal::Refusal;
 use super::settings::{RingError, RingSettings, Security};
-use super::tls::{Tls, has_name, member_name};
+use super::tls::{Tls, member_name};
 use crate::topology::MemberId;
-use crate::world::{Address, Clock, Instant, Network, Stream, World, deadline};
+use crate::world::{Address, Clock, Instant, Network, Stream, World, deadline, has_name};
 
 type StreamOf<W> = <<W as World>::Network as Network>::Stream;
 

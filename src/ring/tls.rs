@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::{Resumption, verify_server_name};
+use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::topology::MemberId;
-use crate::world::Clock;
+use crate::world::{Clock, certificates, has_name};
 
 /// What is spoken inside: a certificate of the ring's CA opens no other service, and no other service answers here.
 const PROTOCOL: &[u8] = b"maildirector-ring";
@@ -104,12 +104,12 @@ impl Tls {
     /// One can't be read, is not what its setting says, or is a key that everybody may read.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
-        for ca in certificates("ring.ca", &files.ca)? {
+        for ca in certificates_of("ring.ca", &files.ca)? {
             roots
                 .add(ca)
                 .map_err(|error| file_error("ring.ca", &files.ca, &error))?;
         }
-        let chain = certificates("ring.certificate", &files.certificate)?;
+        let chain = certificates_of("ring.certificate", &files.certificate)?;
         let key = private_key(&files.key)?;
         Ok(Tls {
             files,
@@ -218,15 +218,6 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Whether a certificate, which is verified already, has that name.
-pub(super) fn has_name(certificate: &CertificateDer<'_>, name: &str) -> bool {
-    let Ok(server_name) = ServerName::try_from(name) else {
-        return false;
-    };
-    ParsedCertificate::try_from(certificate)
-        .is_ok_and(|parsed| verify_server_name(&parsed, &server_name).is_ok())
-}
-
 struct WorldTime<C>(C);
 
 impl<C> fmt::Debug for WorldTime<C> {
@@ -243,13 +234,8 @@ impl<C: Clock> TimeProvider for WorldTime<C> {
     }
 }
 
-fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let found = found.map_err(|error| file_error(setting, path, &error))?;
-    if found.is_empty() {
-        return Err(file_error(setting, path, &"there is no certificate in it"));
-    }
-    Ok(found)
+fn certificates_of(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates(path).map_err(|why| file_error(setting, path, &why))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -27,5 +27,5 @@ pub use real::{
 pub use select::{Chosen, select};
 pub use storage::{JOURNAL_BYTES_MAX, JournalReader, RECORD_BYTES_MAX, Storage, StorageError};
 pub use task::Task;
-pub use tls::client_tls;
+pub use tls::{certificates, client_tls, has_name};
 pub use traits::World;

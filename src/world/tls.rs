@@ -1,14 +1,15 @@
-//! TLS towards other hosts: with their certificates verified by a CA, or taken as they are. The ring, which demands more, is
-//! left to `ring`.
+//! What all TLS of this program has in common: certificates out of files, their names, and connections to other hosts with their
+//! certificates verified by a CA, or taken as they are. What the ring and the proxies demand is left to them.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, WantsVerifier};
 
 /// How to connect to hosts whose certificates are signed by those of the PEM file, or to any without one: enough to see that
@@ -25,15 +26,32 @@ pub fn client_tls(ca: Option<&Path>) -> Result<ClientConfig, String> {
             .with_no_client_auth());
     };
     let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| error.to_string())?;
-    for certificate in found {
-        let certificate = certificate.map_err(|error| error.to_string())?;
+    for certificate in certificates(file)? {
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
-    if roots.is_empty() {
+    Ok(builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The certificates of a PEM file; at least one.
+///
+/// # Errors
+/// The file can't be read, or there is none in it; in words, without its name.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = found.map_err(|error| error.to_string())?;
+    if found.is_empty() {
         return Err("there is no certificate in it".to_owned());
     }
-    Ok(builder().with_root_certificates(roots).with_no_client_auth())
+    Ok(found)
+}
+
+/// Whether the certificate is for that name; that it is to be trusted is left to the caller.
+pub fn has_name(certificate: &CertificateDer<'_>, name: &str) -> bool {
+    let Ok(server_name) = ServerName::try_from(name) else {
+        return false;
+    };
+    ParsedCertificate::try_from(certificate)
+        .is_ok_and(|parsed| verify_server_name(&parsed, &server_name).is_ok())
 }
 
 fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {

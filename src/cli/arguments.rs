@@ -139,6 +139,17 @@ pub(super) struct Import {
     pub apply: Option<PathBuf>,
 }
 
+/// Which member of this machine is asked.
+#[derive(Args, Debug)]
+pub(super) struct Here {
+    /// The configuration, which names the state folder.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// The state folder, without a configuration.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
+}
+
 /// Options of `reload`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -195,12 +206,8 @@ pub(super) struct Drain {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
-    /// The configuration, which names the state folder.
-    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
-    pub config: PathBuf,
-    /// The state folder, without a configuration.
-    #[arg(long, value_name = "FOLDER")]
-    pub state_folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub here: Here,
 }
 
 /// Options of `who`.
@@ -219,12 +226,8 @@ pub(super) struct Who {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
-    /// The configuration, which names the state folder.
-    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
-    pub config: PathBuf,
-    /// The state folder, without a configuration.
-    #[arg(long, value_name = "FOLDER")]
-    pub state_folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub here: Here,
 }
 
 /// Options of `kick`.
@@ -236,12 +239,8 @@ pub(super) struct Kick {
     /// Whose sessions.
     #[arg(value_name = "USER")]
     pub user: String,
-    /// The configuration, which names the state folder.
-    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
-    pub config: PathBuf,
-    /// The state folder, without a configuration.
-    #[arg(long, value_name = "FOLDER")]
-    pub state_folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub here: Here,
 }
 
 /// `50/s`, or the number alone.
@@ -262,12 +261,8 @@ Examples:
 
 Exits with 69 when no member runs here.")]
 pub(super) struct Status {
-    /// The configuration, which names the state folder.
-    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
-    pub config: PathBuf,
-    /// The state folder, without a configuration.
-    #[arg(long, value_name = "FOLDER")]
-    pub state_folder: Option<PathBuf>,
+    #[command(flatten)]
+    pub here: Here,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,

@@ -24,6 +24,16 @@ pub(super) fn control(state_folder: &Path, request: &ControlRequest) -> Result<C
     read(&ask(&state_folder.join(CONTROL_SOCKET), &question, DONE_MAX)?)
 }
 
+/// The same, and it must be done: what it says of that.
+pub(super) fn done(state_folder: &Path, request: &ControlRequest) -> Result<Vec<String>, Failure> {
+    let answer = control(state_folder, request)?;
+    if answer.is_done {
+        Ok(answer.lines)
+    } else {
+        Err(Failure::Start(answer.lines.join("\n")))
+    }
+}
+
 /// How it stands, as JSON.
 pub(super) fn status_json(state_folder: &Path) -> Result<Vec<u8>, Failure> {
     ask(&state_folder.join(STATUS_SOCKET), b"", TOLD_MAX)

@@ -34,7 +34,7 @@ struct Progress {
 }
 
 pub(super) fn run(drain: &Drain, output: &mut impl Write) -> Result<(), Failure> {
-    let folder = state_folder(&drain.config, drain.state_folder.as_deref())?;
+    let folder = state_folder(&drain.here)?;
     if !drain.status {
         let ip = drain.backend;
         let request = if drain.cancel {
@@ -46,14 +46,10 @@ pub(super) fn run(drain: &Drain, output: &mut impl Write) -> Result<(), Failure>
                 per_second: drain.rate,
             }
         };
-        let answer = ask::control(&folder, &request)?;
-        if !answer.is_done {
-            return Err(Failure::Start(answer.lines.join("\n")));
-        }
+        let lines = ask::done(&folder, &request)?;
         if !drain.json {
-            answer
-                .lines
-                .iter()
+            let mut lines = lines.iter();
+            lines
                 .try_for_each(|line| writeln!(output, "{line}"))
                 .map_err(Failure::Output)?;
         }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::arguments::Here;
 use super::failure::Failure;
 use crate::config::{Config, FILE_BYTES_MAX, Fault, parse};
 
@@ -34,9 +35,9 @@ pub(super) fn read_config(path: &Path) -> Result<Config, Failure> {
 }
 
 /// The state folder of the member: the one that is given, else the one that the configuration names.
-pub(super) fn state_folder(config: &Path, given: Option<&Path>) -> Result<PathBuf, Failure> {
-    match given {
-        Some(folder) => Ok(folder.to_path_buf()),
-        None => Ok(read_config(config)?.state_folder),
+pub(super) fn state_folder(here: &Here) -> Result<PathBuf, Failure> {
+    match &here.state_folder {
+        Some(folder) => Ok(folder.clone()),
+        None => Ok(read_config(&here.config)?.state_folder),
     }
 }

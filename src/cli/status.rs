@@ -9,7 +9,7 @@ use super::read_config::state_folder;
 use crate::daemon::MemberReport;
 
 pub(super) fn run(status: &Status, output: &mut impl Write) -> Result<(), Failure> {
-    let folder = state_folder(&status.config, status.state_folder.as_deref())?;
+    let folder = state_folder(&status.here)?;
     if status.json {
         let bytes = ask::status_json(&folder)?;
         return writeln!(output, "{}", String::from_utf8_lossy(&bytes)).map_err(Failure::Output);

@@ -10,13 +10,10 @@ use crate::config::format_interval;
 use crate::daemon::{ControlRequest, SessionReport};
 
 pub(super) fn run(who: &Who, output: &mut impl Write) -> Result<(), Failure> {
-    let folder = state_folder(&who.config, who.state_folder.as_deref())?;
-    let answer = ask::control(&folder, &ControlRequest::Who)?;
-    if !answer.is_done {
-        return Err(Failure::Start(answer.lines.join("\n")));
-    }
+    let folder = state_folder(&who.here)?;
+    let lines = ask::done(&folder, &ControlRequest::Who)?;
     let mut sessions = Vec::new();
-    for line in &answer.lines {
+    for line in &lines {
         let session: SessionReport = serde_json::from_str(line)
             .map_err(|error| Failure::Start(format!("the member's answer makes no sense: {error}")))?;
         if who
@@ -63,15 +60,12 @@ fn write<'a>(
 }
 
 pub(super) fn kick(kick: &Kick, output: &mut impl Write) -> Result<(), Failure> {
-    let folder = state_folder(&kick.config, kick.state_folder.as_deref())?;
+    let folder = state_folder(&kick.here)?;
     let request = ControlRequest::Kick {
         user: kick.user.clone(),
     };
-    let answer = ask::control(&folder, &request)?;
-    if !answer.is_done {
-        return Err(Failure::Start(answer.lines.join("\n")));
-    }
-    let mut lines = answer.lines.iter();
+    let lines = ask::done(&folder, &request)?;
+    let mut lines = lines.iter();
     lines
         .try_for_each(|line| writeln!(output, "{line}"))
         .map_err(Failure::Output)

@@ -294,20 +294,14 @@ impl<W: World> Core<W> {
                 user,
                 backend,
                 serial,
-            } => {
-                if self.sessions.is_waiting(token) {
-                    self.session_routed(token, user, (backend, serial));
-                } else {
-                    self.routed_late(token, user, backend);
-                }
-            }
-            Output::Refuse { token, reason } => {
-                if self.sessions.is_waiting(token) {
-                    self.session_refused(token, reason);
-                } else {
-                    self.refused_late(token, reason);
-                }
-            }
+            } => match self.sessions.take_waiting(token) {
+                Some(waiting) => self.session_routed(waiting, user, (backend, serial)),
+                None => self.routed_late(token, user, backend),
+            },
+            Output::Refuse { token, reason } => match self.sessions.take_waiting(token) {
+                Some(waiting) => waiting.refuse(reason),
+                None => self.refused_late(token, reason),
+            },
             Output::Evict { user, serial, .. } => {
                 self.sessions.evict(user, serial);
                 self.closing.evict(user, serial);

@@ -28,10 +28,18 @@ pub(super) struct ProxyLogin {
 
 /// A login that waits for the machine.
 #[derive(Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     login: ProxyLogin,
     /// Users held when it came; none once it has waited.
     held: usize,
+}
+
+impl Waiting {
+    /// The machine does not let him in.
+    pub fn refuse(self, reason: RefuseReason) {
+        // The client may have gone.
+        let _ = self.login.reply.send(Err(Refused::Reason(reason)));
+    }
 }
 
 /// A session.
@@ -68,18 +76,22 @@ impl Sessions {
         self.open.values()
     }
 
-    /// Whether a login with this token came through a proxy.
-    pub fn is_waiting(&self, token: LoginToken) -> bool {
-        self.waiting.contains_key(&token.0)
+    /// The login with this token, if it came through a proxy and waits.
+    pub fn take_waiting(&mut self, token: LoginToken) -> Option<Waiting> {
+        self.waiting.remove(&token.0)
     }
 
     /// Closes those of one hold.
     pub fn evict(&mut self, user: UserId, serial: u32) {
-        let of_hold = self.by_hold.range((user, serial, 0)..=(user, serial, u64::MAX));
-        let ids: Vec<u64> = of_hold.map(|(_, _, id)| *id).collect();
+        let ids: Vec<u64> = self.of_hold(user, serial).collect();
         for id in ids {
             self.demand(id);
         }
+    }
+
+    fn of_hold(&self, user: UserId, serial: u32) -> impl Iterator<Item = u64> {
+        let of_hold = self.by_hold.range((user, serial, 0)..=(user, serial, u64::MAX));
+        of_hold.map(|(_, _, id)| *id)
     }
 
     /// Closes all.
@@ -112,10 +124,7 @@ impl Sessions {
 
     fn contradicts(&self, input: &Input<'_>) -> bool {
         match *input {
-            Input::Evicted { user, serial } => {
-                let mut of_hold = self.by_hold.range((user, serial, 0)..=(user, serial, u64::MAX));
-                of_hold.next().is_some()
-            }
+            Input::Evicted { user, serial } => self.of_hold(user, serial).next().is_some(),
             Input::AllClosed { .. } => self.demanded > 0,
             _ => false,
         }
@@ -158,28 +167,29 @@ impl<W: World> Core<W> {
         }
     }
 
-    pub(super) fn session_routed(&mut self, token: LoginToken, user: UserId, to: (BackendId, u32)) {
-        let Some(Waiting { login, held }) = self.sessions.waiting.remove(&token.0) else {
-            return;
-        };
-        let (backend, serial) = to;
+    pub(super) fn session_routed(
+        &mut self,
+        waiting: Waiting,
+        user: UserId,
+        (backend, serial): (BackendId, u32),
+    ) {
+        let Waiting { login, held } = waiting;
         if self.has_lasting_sessions && self.director.holds().len() > held {
             // Somebody of another program's sessions may join this hold, and is known to a later run by it.
             self.journal.entries.held(user, backend, &login.name);
         }
-        let id = self.sessions.next;
-        self.sessions.next += 1;
         let found = self.director.topology().backend(backend);
         let place = found.map(|backend| (backend.ip, backend.hostname.clone()));
-        let desk = self.desk.clone();
-        let (permit, revoker) = Permit::new(move || desk.session_ended(id));
         // The machine routes to backends of its topology only; one that is gone has no address to go to.
         let Some((ip, hostname)) = place else {
             self.handle(Input::SessionEnded { user, serial });
-            let none = Refused::Reason(RefuseReason::NoBackend { tag: user.tag });
-            let _ = login.reply.send(Err(none));
-            return;
+            let reason = RefuseReason::NoBackend { tag: user.tag };
+            return Waiting { login, held }.refuse(reason);
         };
+        let id = self.sessions.next;
+        self.sessions.next += 1;
+        let desk = self.desk.clone();
+        let (permit, revoker) = Permit::new(move || desk.session_ended(id));
         let session = Session {
             user,
             serial,
@@ -195,13 +205,6 @@ impl<W: World> Core<W> {
         self.sessions.by_hold.insert((user, serial, id));
         // When the client has gone the permit is dropped here, and the session ends.
         let _ = login.reply.send(Ok(Admitted { ip, hostname, permit }));
-    }
-
-    pub(super) fn session_refused(&mut self, token: LoginToken, reason: RefuseReason) {
-        if let Some(waiting) = self.sessions.waiting.remove(&token.0) {
-            // The client may have gone.
-            let _ = waiting.login.reply.send(Err(Refused::Reason(reason)));
-        }
     }
 
     /// A permit was dropped.

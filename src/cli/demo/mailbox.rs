@@ -10,13 +10,6 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt, Lines};
 /// The backend's name for itself.
 const CAPABILITY: &str = "CAPABILITY IMAP4rev1 SASL-IR ID AUTH=PLAIN";
 
-/// What a line asks for.
-enum Asked {
-    /// A login, of whom.
-    Login(String),
-    Other,
-}
-
 /// Serves one session from its first line on. `begins` is told of the user once he is logged in; what it gives is kept while
 /// the session lasts.
 ///
@@ -35,12 +28,14 @@ pub(super) async fn serve<T>(
     while let Some(line) = next {
         let (tag, command) = line.split_once(' ').unwrap_or(("*", &line));
         let command = command.trim_end();
-        if let (Asked::Login(user), Some(begins)) = (asked(command), begins.take_if(|_| is_login(command))) {
+        if let Some(user) = user_of(command)
+            && let Some(begins) = begins.take()
+        {
             session = Some(begins(&user).await);
         }
         let answer = answer(tag, command, backend, session.is_some());
         writing.write_all(answer.as_bytes()).await?;
-        if is(command, "LOGOUT") {
+        if verb_of(command) == "LOGOUT" {
             return Ok(());
         }
         next = lines.next_line().await?;
@@ -48,24 +43,18 @@ pub(super) async fn serve<T>(
     Ok(())
 }
 
-fn is(command: &str, word: &str) -> bool {
-    let first = command.split(' ').next().unwrap_or("");
-    first.eq_ignore_ascii_case(word)
+fn verb_of(command: &str) -> String {
+    command.split(' ').next().unwrap_or("").to_ascii_uppercase()
 }
 
-fn is_login(command: &str) -> bool {
-    matches!(asked(command), Asked::Login(_))
-}
-
-fn asked(command: &str) -> Asked {
-    let mut words = command.split(' ');
-    let verb = words.next().unwrap_or("").to_ascii_uppercase();
-    let user = match verb.as_str() {
-        "LOGIN" => words.next().map(|user| user.trim_matches('"').to_owned()),
-        "AUTHENTICATE" => words.nth(1).and_then(plain_user),
+/// Who logs in by this command; nobody by others.
+fn user_of(command: &str) -> Option<String> {
+    let mut arguments = command.split(' ').skip(1);
+    match verb_of(command).as_str() {
+        "LOGIN" => arguments.next().map(|user| user.trim_matches('"').to_owned()),
+        "AUTHENTICATE" => arguments.nth(1).and_then(plain_user),
         _ => None,
-    };
-    user.map_or(Asked::Other, Asked::Login)
+    }
 }
 
 /// Who logs in by the response of SASL PLAIN.
@@ -79,7 +68,7 @@ fn answer(tag: &str, command: &str, backend: u16, is_in: bool) -> String {
     let text = format!(
         "Subject: You are on backend {backend}\r\nFrom: maildirector demo\r\n\r\nAnd so are all your sessions.\r\n"
     );
-    let verb = command.split(' ').next().unwrap_or("").to_ascii_uppercase();
+    let verb = verb_of(command);
     match verb.as_str() {
         "CAPABILITY" => format!("* {CAPABILITY}\r\n{tag} OK\r\n"),
         "ID" => format!("* ID (\"name\" \"backend {backend}\")\r\n{tag} OK\r\n"),
@@ -119,12 +108,9 @@ mod tests {
             "login \"alice\" \"secret\"",
             "AUTHENTICATE PLAIN AGFsaWNlAHNlY3JldA==",
         ] {
-            assert!(
-                matches!(asked(command), Asked::Login(user) if user == "alice"),
-                "{command}"
-            );
+            assert_eq!(user_of(command).as_deref(), Some("alice"), "{command}");
         }
-        assert!(matches!(asked("SELECT INBOX"), Asked::Other));
+        assert_eq!(user_of("SELECT INBOX"), None);
         assert_eq!(answer("a", "SELECT INBOX", 2, false), "a BAD Log in first.\r\n");
         assert!(answer("a", "FETCH 1 BODY[]", 2, true).contains("You are on backend 2"));
     }

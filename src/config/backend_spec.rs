@@ -133,7 +133,7 @@ fn check_range(text: &str, first: IpAddr, last: IpAddr) -> Result<(), Complaint>
     Ok(())
 }
 
-fn check_tag(tag: &str) -> Result<(), Complaint> {
+pub(super) fn check_tag(tag: &str) -> Result<(), Complaint> {
     let refused = if tag.len() > TAG_BYTES_MAX {
         ChangeError::TagTooLong {
             bytes: tag.len(),

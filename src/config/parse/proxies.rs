@@ -10,6 +10,7 @@ use toml::de::DeValue;
 use super::health::span_within;
 use super::listeners::tcp_address;
 use super::{absolute_path, or};
+use crate::config::backend_spec::check_tag;
 use crate::config::complaint::{Complaint, Quoted};
 use crate::config::report::Report;
 use crate::config::section::Section;
@@ -18,7 +19,6 @@ use crate::config::{
     OF_ADDRESS_DEFAULT, PROXIES_MAX, PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol,
     ProxySpec, TlsUse,
 };
-use crate::topology::TAG_BYTES_MAX;
 
 pub(in crate::config) const PROXY_KEYS: [&str; 24] = [
     "address",
@@ -272,7 +272,8 @@ fn host(text: &str) -> Result<Box<str>, Complaint> {
 }
 
 fn tag(text: &str) -> Result<Box<str>, Complaint> {
-    if text.len() > TAG_BYTES_MAX || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    check_tag(text)?;
+    if text.chars().any(char::is_whitespace) {
         return Err(Complaint::new(format!("{} is no tag", Quoted(text))));
     }
     Ok(text.into())

@@ -46,3 +46,19 @@ pub enum Refused {
     /// This process is about to end.
     Stopping,
 }
+
+/// What a client is told whose user is being moved.
+pub(super) const MOVED: &str = "The account is being moved, please try again.";
+/// What a client is told whose backend can't be used.
+pub(super) const UNAVAILABLE: &str = "The mail server is not available, please try again.";
+
+impl Refused {
+    /// What a client is told; what it means for the operator is the log's.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Refused::Stopping => "The server is being restarted, please try again.",
+            Refused::Reason(RefuseReason::Frozen { .. }) => MOVED,
+            Refused::Reason(_) => "The server can't serve anybody now, please try again.",
+        }
+    }
+}

@@ -2,12 +2,15 @@
 //!
 //! Whatever is written to a backend is written under the permit, and under the gate: bytes of a login are bytes of the user.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::channel::Channel;
 use super::forward::Leave;
@@ -16,8 +19,8 @@ use super::proxy_header::encode_v2;
 use super::{Admitted, BackLogin, BackStep, BackendSettings, Input, Origin, Protocol, ProxyLimits};
 use crate::world::{Address, Clock, Instant, Network, Stream, World, deadline, select};
 
-/// What is read of a backend at once before the user is in, in bytes.
-const READ_BYTES: usize = 4 << 10;
+/// What is read at once as long as there is only talk, in bytes.
+pub(super) const READ_BYTES: usize = 4 << 10;
 
 /// What came of a login at a backend.
 pub(super) enum Entry<S> {
@@ -44,6 +47,10 @@ pub(super) enum Stop {
 }
 
 impl Stop {
+    fn takes_nothing() -> Self {
+        Stop::Failed("it takes nothing in".to_owned())
+    }
+
     pub fn broken(error: &io::Error) -> Self {
         Stop::Failed(format!("the connection broke: {error}"))
     }
@@ -111,7 +118,7 @@ impl<W: World> Way<'_, W> {
         let mut backend = Channel::Plain(stream);
         if self.settings.sends_proxy_header {
             let header = encode_v2(origin.client, origin.local, origin.is_tls);
-            write(&mut backend, &header, leave, until).await?;
+            write(&mut backend, &header, || leave.is_given(), (clock, until)).await?;
         }
         match &self.settings.tls {
             Some(tls) if !tls.is_by_command => self.start_tls(backend, admitted, until).await.map(Some),
@@ -161,11 +168,11 @@ impl<W: World> Way<'_, W> {
             let step = back.feed(&mut input, &mut out);
             let channel = backend.as_mut().ok_or_else(gone)?;
             if !out.is_empty() {
-                write(channel, &out, leave, until).await?;
+                write(channel, &out, || leave.is_given(), (clock, until)).await?;
                 out.clear();
             }
             match step {
-                BackStep::More => match deadline(clock, until, read(channel, &mut input)).await {
+                BackStep::More => match deadline(clock, until, read(channel, &mut input, READ_BYTES)).await {
                     Ok(Ok(true)) => {}
                     Ok(Ok(false)) => {
                         return Err(Stop::Failed(
@@ -204,42 +211,48 @@ impl<W: World> Way<'_, W> {
 /// A connection of this world.
 pub(super) type StreamOf<W> = <<W as World>::Network as Network>::Stream;
 
-async fn write<C: Clock>(
+/// Writes to a backend. Every byte is asked for anew: a backend that takes a part and then nothing must not get the rest after
+/// the lease.
+pub(super) async fn write<C: Clock>(
     channel: &mut (impl AsyncWrite + Unpin),
     bytes: &[u8],
-    leave: Leave<'_, C>,
-    until: Instant,
+    is_given: impl Fn() -> bool,
+    (clock, until): (&C, Instant),
 ) -> Result<(), Stop> {
-    if !leave.is_given() {
-        return Err(Stop::Revoked);
-    }
+    let mut left = bytes;
     let writing = async {
-        channel.write_all(bytes).await?;
-        channel.flush().await
+        while !left.is_empty() {
+            let wrote = poll_fn(|context| {
+                if !is_given() {
+                    return Poll::Ready(Err(Stop::Revoked));
+                }
+                let wrote = Pin::new(&mut *channel).poll_write(context, left);
+                wrote.map_err(|error| Stop::broken(&error))
+            });
+            match wrote.await? {
+                0 => return Err(Stop::takes_nothing()),
+                count => left = &left[count..],
+            }
+        }
+        poll_fn(|context| {
+            if !is_given() {
+                return Poll::Ready(Err(Stop::Revoked));
+            }
+            let flushed = Pin::new(&mut *channel).poll_flush(context);
+            flushed.map_err(|error| Stop::broken(&error))
+        })
+        .await
     };
-    match deadline(leave.clock, until, writing).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Stop::broken(&error)),
-        Err(_) => Err(Stop::Failed("it takes nothing in".to_owned())),
-    }
+    let written = deadline(clock, until, writing).await;
+    written.unwrap_or_else(|_| Err(Stop::takes_nothing()))
 }
 
-/// False when the other side has said all.
-pub(super) async fn read(channel: &mut (impl AsyncRead + Unpin), input: &mut Input) -> io::Result<bool> {
-    let mut bytes = [0; READ_BYTES];
-    let count = channel.read(&mut bytes).await?;
-    input.extend(&bytes[..count]);
-    Ok(count > 0)
-}
-
-/// The same, with at most so many bytes at once.
-pub(super) async fn read_part(
+/// Reads at most so many bytes at once; false when the other side has said all.
+pub(super) async fn read(
     channel: &mut (impl AsyncRead + Unpin),
     input: &mut Input,
     bytes_max: usize,
 ) -> io::Result<bool> {
-    let mut bytes = vec![0; bytes_max];
-    let count = channel.read(&mut bytes).await?;
-    input.extend(&bytes[..count]);
-    Ok(count > 0)
+    let mut limited = channel.take(bytes_max as u64);
+    Ok(limited.read_buf(input.room(bytes_max)).await? > 0)
 }

@@ -1,18 +1,17 @@
 //! A client's connection, of whichever protocol: its PROXY header, its TLS, and reading and writing in time.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 
 use super::channel::Channel;
-use super::entry::{StreamOf, read, read_part};
+use super::entry::{READ_BYTES, StreamOf, read};
 use super::protocol::goodbye;
 use super::proxy_header::{Header, parse};
 use super::visit::Reception;
 use super::{Claims, Desk, Input, Origin, TTL_MAX};
-use crate::world::{Clock, Instant, Stream, TimedOut, World, deadline};
+use crate::world::{Clock, Instant, Stream, World, deadline};
 
 /// How long a client may take to read the last words.
 pub(super) const FAREWELL_MAX: Duration = Duration::from_secs(1);
@@ -86,7 +85,19 @@ impl<'a, W: World, D: Desk> Guest<'a, W, D> {
         self.client.as_ref().is_some_and(Channel::is_tls)
     }
 
-    pub async fn take_header(&mut self) -> Result<(), Left> {
+    /// What comes before the greeting: a PROXY header and TLS, where these are wanted.
+    pub async fn begin(&mut self) -> Result<(), Left> {
+        let settings = &self.reception.settings;
+        if settings.wants_proxy_header && self.is_trusted {
+            self.take_header().await?;
+        }
+        if settings.is_implicit_tls {
+            self.start_tls().await?;
+        }
+        Ok(())
+    }
+
+    async fn take_header(&mut self) -> Result<(), Left> {
         loop {
             match parse(self.input.unread()) {
                 Ok(Some((header, bytes))) => {
@@ -123,23 +134,15 @@ impl<'a, W: World, D: Desk> Guest<'a, W, D> {
     }
 
     pub async fn read(&mut self) -> Result<(), Left> {
-        let client = self.client.as_mut().ok_or(Left::Gone)?;
-        let clock = self.reception.world.clock();
-        let heard = deadline(clock, self.until, read(client, &mut self.input)).await;
-        self.note(heard).await
+        self.read_part(READ_BYTES).await
     }
 
-    /// Reads more at once than a command needs.
+    /// Reads at most so many bytes at once: of a message, more than a command needs.
     pub async fn read_part(&mut self, bytes_max: usize) -> Result<(), Left> {
         let client = self.client.as_mut().ok_or(Left::Gone)?;
         let clock = self.reception.world.clock();
-        let reading = read_part(client, &mut self.input, bytes_max);
-        let heard = deadline(clock, self.until, reading).await;
-        self.note(heard).await
-    }
-
-    async fn note(&mut self, heard: Result<io::Result<bool>, TimedOut>) -> Result<(), Left> {
-        match heard {
+        let reading = read(client, &mut self.input, bytes_max);
+        match deadline(clock, self.until, reading).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err(Left::Gone),
             Ok(Err(error)) => Err(Left::Broken(error.to_string())),

@@ -17,11 +17,16 @@ pub struct Input {
 impl Input {
     /// More has come.
     pub fn extend(&mut self, bytes: &[u8]) {
+        self.room(bytes.len()).extend_from_slice(bytes);
+    }
+
+    /// Where more is to be put, behind what is there: with room for so many bytes.
+    pub fn room(&mut self, bytes: usize) -> &mut Vec<u8> {
         if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
+            self.clear();
         }
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.reserve(bytes);
+        &mut self.bytes
     }
 
     /// What is there.

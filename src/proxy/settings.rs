@@ -55,6 +55,13 @@ pub struct BackendSettings {
     pub sends_proxy_header: bool,
 }
 
+impl BackendSettings {
+    /// Whether TLS starts by the protocol's command.
+    pub(super) fn wants_starttls(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_by_command)
+    }
+}
+
 /// What is too much, and what too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyLimits {

@@ -60,6 +60,14 @@ pub struct Origin {
     pub is_tls: bool,
 }
 
+impl Origin {
+    /// The same for the next one on the way; nothing when there have been too many.
+    pub(super) fn passed_on(&self) -> Option<Self> {
+        let ttl = self.ttl.checked_sub(1)?;
+        Some(Origin { ttl, ..self.clone() })
+    }
+}
+
 /// What a proxy in front of this one says of the client. To be believed only where it comes from a trusted network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claims {

@@ -8,15 +8,15 @@ use tracing::{debug, info, warn};
 
 use super::channel::Channel;
 use super::counters::count;
+use super::desk::{MOVED, UNAVAILABLE};
 use super::entry::{Entry, StreamOf, Way};
 use super::forward::{self, Ending, Leave, Ways, forward};
 use super::guest::{FAREWELL_MAX, Guest, Left};
 use super::protocol::{Front, goodbye, greets_after_tls};
 use super::{
-    Admitted, BackLogin, Counters, Credentials, Desk, FrontStep, Input, Login, Origin, Protocol,
-    ProxySettings, Refused, lmtp,
+    Admitted, BackLogin, Counters, Credentials, Desk, FrontStep, Input, Login, Protocol, ProxySettings,
+    Refused, lmtp,
 };
-use crate::director::RefuseReason;
 use crate::world::{Clock, Instant, World, deadline};
 
 /// What all visits of a listener share.
@@ -80,13 +80,28 @@ impl<W: World, D: Desk> Reception<W, D> {
         self.settings.trusted.iter().any(|network| network.contains(&ip))
     }
 
+    /// To the backends.
+    pub fn way(&self) -> Way<'_, W> {
+        Way {
+            world: &self.world,
+            protocol: self.settings.protocol,
+            settings: &self.settings.backend,
+            limits: &self.settings.limits,
+        }
+    }
+
+    /// What lets this user's bytes go there.
+    pub fn leave<'a>(&'a self, admitted: &'a Admitted) -> Leave<'a, W::Clock> {
+        Leave {
+            permit: &admitted.permit,
+            gate: self.desk.gate(),
+            clock: self.world.clock(),
+        }
+    }
+
     async fn forward(&self, mut session: Box<Session<W>>) {
         let clock = self.world.clock();
-        let leave = Leave {
-            permit: &session.admitted.permit,
-            gate: self.desk.gate(),
-            clock,
-        };
+        let leave = self.leave(&session.admitted);
         let ending = forward(
             &mut session.client,
             &mut session.backend,
@@ -137,12 +152,7 @@ impl<W: World, D: Desk> Reception<W, D> {
 impl<W: World, D: Desk> Guest<'_, W, D> {
     async fn run(&mut self) -> Result<Box<Session<W>>, Left> {
         let settings = &self.reception.settings;
-        if settings.wants_proxy_header && self.is_trusted {
-            self.take_header().await?;
-        }
-        if settings.is_implicit_tls {
-            self.start_tls().await?;
-        }
+        self.begin().await?;
         let is_tls = self.is_tls();
         let Some(mut front) = Front::new(settings.protocol, Arc::clone(&settings.front), is_tls) else {
             return Err(Left::Gone);
@@ -191,9 +201,9 @@ impl<W: World, D: Desk> Guest<'_, W, D> {
         credentials: Credentials,
     ) -> Result<Option<Box<Session<W>>>, Left> {
         let reception = self.reception;
-        let (settings, clock) = (&reception.settings, reception.world.clock());
+        let settings = &reception.settings;
         let origin = self.origin(front.claims(), front.helo());
-        let Some(ttl) = origin.ttl.checked_sub(1) else {
+        let Some(passed_on) = origin.passed_on() else {
             warn!(
                 "{}: {} came through too many proxies; is there a loop?",
                 settings.listen.address, self.from
@@ -216,28 +226,14 @@ impl<W: World, D: Desk> Guest<'_, W, D> {
                 return Ok(None);
             }
         };
-        let way = Way {
-            world: &reception.world,
-            protocol: settings.protocol,
-            settings: &settings.backend,
-            limits: &settings.limits,
-        };
-        let leave = Leave {
-            permit: &admitted.permit,
-            gate: reception.desk.gate(),
-            clock,
-        };
-        let told = Origin {
-            ttl,
-            ..origin.clone()
-        };
         let login = BackLogin {
             credentials,
-            origin: settings.backend.tells_origin.then_some(told),
+            origin: settings.backend.tells_origin.then_some(passed_on),
             host: settings.front.host.clone(),
-            wants_starttls: settings.backend.tls.as_ref().is_some_and(|tls| tls.is_by_command),
+            wants_starttls: settings.backend.wants_starttls(),
         };
-        match way.enter(&admitted, login, &origin, leave).await {
+        let leave = reception.leave(&admitted);
+        match reception.way().enter(&admitted, login, &origin, leave).await {
             Entry::In { backend, reply, left } => {
                 count(&reception.counters.logins);
                 self.settle(front, (backend, &reply, left), admitted, user)
@@ -249,7 +245,7 @@ impl<W: World, D: Desk> Guest<'_, W, D> {
                 Ok(None)
             }
             Entry::Revoked => {
-                front.unavailable("The account is being moved, please try again.", &mut self.out);
+                front.unavailable(MOVED, &mut self.out);
                 Ok(None)
             }
             Entry::Failed(why) => {
@@ -258,10 +254,7 @@ impl<W: World, D: Desk> Guest<'_, W, D> {
                     "{}: {user} could not be logged in at backend {}: {why}",
                     settings.listen.address, admitted.ip
                 );
-                front.unavailable(
-                    "The mail server is not available, please try again.",
-                    &mut self.out,
-                );
+                front.unavailable(UNAVAILABLE, &mut self.out);
                 Ok(None)
             }
         }
@@ -303,15 +296,10 @@ impl<W: World, D: Desk> Guest<'_, W, D> {
 
     fn tell_refused(&mut self, front: &mut Front, user: &str, refused: Refused) {
         let at = &self.reception.settings.listen.address;
-        let text = match refused {
-            Refused::Stopping => "The server is being restarted, please try again.",
-            Refused::Reason(RefuseReason::Frozen { .. }) => "The account is being moved, please try again.",
-            Refused::Reason(_) => "The server can't serve anybody now, please try again.",
-        };
         if let Refused::Reason(reason) = refused {
             warn!("{at}: {user} is not let in: {reason}");
         }
-        front.unavailable(text, &mut self.out);
+        front.unavailable(refused.words(), &mut self.out);
     }
 
     /// A master user logs in for somebody: that one is routed.

@@ -4,12 +4,11 @@
 //! connection is closed, and so the backend never gets the end of the message.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
@@ -17,8 +16,7 @@ use super::arguments::Argument;
 use super::back::{Back, Opened, Opening};
 use super::dots::Stuffer;
 use crate::proxy::channel::Channel;
-use crate::proxy::entry::{Stop, StreamOf, Way, read};
-use crate::proxy::forward::Leave;
+use crate::proxy::entry::{READ_BYTES, Stop, StreamOf, read, write};
 use crate::proxy::submission::reply::Reply;
 use crate::proxy::visit::Reception;
 use crate::proxy::{Admitted, Desk, Input, Origin};
@@ -198,19 +196,10 @@ impl<W: World, D: Desk> Courier<W, D> {
     /// Connects and tells the sender; what the backend says to him, if that is a no.
     async fn open(&mut self, until: Instant) -> Result<Option<Reply>, End> {
         let reception = Arc::clone(&self.reception);
-        let way = Way {
-            world: &reception.world,
-            protocol: reception.settings.protocol,
-            settings: &reception.settings.backend,
-            limits: &reception.settings.limits,
-        };
+        let way = reception.way();
         let forgotten = || End::Failed("the connection is gone".to_owned());
         let admitted = self.permits.last().ok_or_else(forgotten)?;
-        let leave = Leave {
-            permit: &admitted.permit,
-            gate: reception.desk.gate(),
-            clock: reception.world.clock(),
-        };
+        let leave = reception.leave(admitted);
         self.channel = select! {
             () = any_revoked(&self.permits) => return Err(End::Revoked),
             connected = way.connect(admitted, &self.origin, leave) => connected?,
@@ -335,7 +324,7 @@ impl<W: World, D: Desk> Courier<W, D> {
         let channel = channel.ok_or_else(|| End::Failed("the connection is gone".to_owned()))?;
         let read = select! {
             () = any_revoked(&self.permits) => return Err(End::Revoked),
-            read = deadline(clock, until, read(channel, &mut self.input)) => read,
+            read = deadline(clock, until, read(channel, &mut self.input, READ_BYTES)) => read,
         };
         match read {
             Ok(Ok(true)) => Ok(()),
@@ -345,7 +334,7 @@ impl<W: World, D: Desk> Courier<W, D> {
         }
     }
 
-    /// Every byte is asked for anew: a backend that takes a part and then nothing must not get the rest after the lease.
+    /// Under the permits of all recipients.
     async fn write(&mut self, bytes: &[u8], until: Instant) -> Result<(), End> {
         let clock = self.reception.world.clock();
         let gate = self.reception.desk.gate();
@@ -354,35 +343,9 @@ impl<W: World, D: Desk> Courier<W, D> {
         let permits = &self.permits;
         let is_given =
             || gate.is_open(clock.now()) && !permits.iter().any(|admitted| admitted.permit.is_revoked());
-        let mut left = bytes;
-        let writing = async {
-            while !left.is_empty() {
-                let wrote = poll_fn(|context| {
-                    if !is_given() {
-                        return Poll::Ready(Err(End::Revoked));
-                    }
-                    let wrote = Pin::new(&mut *channel).poll_write(context, left);
-                    wrote.map_err(|error| Stop::broken(&error).into())
-                });
-                match wrote.await? {
-                    0 => return Err(End::Failed("it takes nothing in".to_owned())),
-                    count => left = &left[count..],
-                }
-            }
-            poll_fn(|context| {
-                if !is_given() {
-                    return Poll::Ready(Err(End::Revoked));
-                }
-                let flushed = Pin::new(&mut *channel).poll_flush(context);
-                flushed.map_err(|error| Stop::broken(&error).into())
-            })
-            .await
-        };
         select! {
             () = any_revoked(permits) => Err(End::Revoked),
-            written = deadline(clock, until, writing) => {
-                written.unwrap_or_else(|_| Err(End::Failed("it takes nothing in".to_owned())))
-            }
+            written = write(channel, bytes, is_given, (clock, until)) => Ok(written?),
         }
     }
 

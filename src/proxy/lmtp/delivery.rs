@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use super::arguments::Argument;
 use super::back::Opening;
 use super::courier::{Answer, Courier, Order};
-use crate::director::RefuseReason;
 use crate::proxy::counters::count;
+use crate::proxy::desk::{MOVED, UNAVAILABLE};
 use crate::proxy::submission::words;
 use crate::proxy::visit::Reception;
 use crate::proxy::{Admitted, Desk, Login, Origin, Refused};
@@ -20,13 +20,13 @@ use crate::world::{Task, World};
 
 /// Orders that wait for a courier: with parts of [`PART_BYTES`](super::visit::PART_BYTES), what a slow backend costs.
 const ORDERS_MAX: usize = 4;
-const MOVED: &str = "The account is being moved, please try again.";
-const GONE: &str = "The mail server is not available, please try again.";
 
 /// A transaction. Dropping it closes all its connections: no backend gets the end of a message then.
 pub(super) struct Delivery<W: World, D> {
     reception: Arc<Reception<W, D>>,
     origin: Origin,
+    /// What backends are told of it; nothing when a mail came through too many proxies.
+    passed_on: Option<Origin>,
     mail: Argument,
     couriers: BTreeMap<IpAddr, Sent>,
     /// Whom a backend has taken, in order.
@@ -51,6 +51,7 @@ impl<W: World, D: Desk> Delivery<W, D> {
     pub fn new(reception: &Arc<Reception<W, D>>, origin: Origin, mail: Argument) -> Self {
         Delivery {
             reception: Arc::clone(reception),
+            passed_on: origin.passed_on(),
             origin,
             mail,
             couriers: BTreeMap::new(),
@@ -66,7 +67,7 @@ impl<W: World, D: Desk> Delivery<W, D> {
             return (reply("501 5.1.3", &address, "Invalid address"), false);
         };
         let at = &settings.listen.address;
-        if self.origin.ttl == 0 {
+        if self.passed_on.is_none() {
             warn!("{at}: a mail for {user} came through too many proxies; is there a loop?");
             return (reply("451 4.4.6", &address, "Too many proxies"), false);
         }
@@ -83,7 +84,7 @@ impl<W: World, D: Desk> Delivery<W, D> {
                 if let Refused::Reason(reason) = refused {
                     warn!("{at}: {user} gets no mail now: {reason}");
                 }
-                return (reply("451 4.3.0", &address, words_of(refused)), false);
+                return (reply("451 4.3.0", &address, refused.words()), false);
             }
         };
         let backend = admitted.ip;
@@ -181,14 +182,10 @@ impl<W: World, D: Desk> Delivery<W, D> {
 
     fn send_courier(&self) -> Sent {
         let settings = &self.reception.settings;
-        let told = Origin {
-            ttl: self.origin.ttl - 1,
-            ..self.origin.clone()
-        };
         let opening = Opening {
             host: settings.front.host.clone(),
-            origin: settings.backend.tells_origin.then_some(told),
-            wants_starttls: settings.backend.tls.as_ref().is_some_and(|tls| tls.is_by_command),
+            origin: self.passed_on.clone().filter(|_| settings.backend.tells_origin),
+            wants_starttls: settings.backend.wants_starttls(),
             mail: self.mail.clone(),
         };
         let courier = Courier::new(Arc::clone(&self.reception), self.origin.clone(), opening);
@@ -232,7 +229,7 @@ impl<W: World, D: Desk> Delivery<W, D> {
                 let at = &self.reception.settings.listen.address;
                 let Taken { user, backend, .. } = taken;
                 warn!("{at}: mail for {user} was not delivered at backend {backend}: {why}");
-                reply("451 4.4.1", &taken.address, GONE)
+                reply("451 4.4.1", &taken.address, UNAVAILABLE)
             }
         }
     }
@@ -240,14 +237,6 @@ impl<W: World, D: Desk> Delivery<W, D> {
 
 fn is_yes(answer: &Answer) -> bool {
     matches!(answer, Answer::Said(said) if (200..300).contains(&said.code))
-}
-
-fn words_of(refused: Refused) -> &'static str {
-    match refused {
-        Refused::Stopping => "The server is being restarted, please try again.",
-        Refused::Reason(RefuseReason::Frozen { .. }) => MOVED,
-        Refused::Reason(_) => "The server can't serve anybody now, please try again.",
-    }
 }
 
 fn reply(code: &str, address: &str, text: &str) -> Vec<u8> {

@@ -48,7 +48,6 @@ pub(super) struct Front {
     is_tls: bool,
     is_greeted: bool,
     is_closed: bool,
-    helo: Option<Box<str>>,
     announcement: Announcement,
     size_max: Option<u64>,
     mail: Option<Argument>,
@@ -89,7 +88,6 @@ impl Front {
             is_tls,
             is_greeted: false,
             is_closed: false,
-            helo: None,
             announcement: Announcement::default(),
             size_max,
             mail: None,
@@ -139,7 +137,6 @@ impl Front {
     pub fn tls_started(&mut self) {
         self.is_tls = true;
         self.is_greeted = false;
-        self.helo = None;
         self.announcement = Announcement::default();
     }
 
@@ -168,15 +165,12 @@ impl Front {
         if self.commands > COMMANDS_MAX {
             return self.close(out, "421 4.7.0 Too many commands.");
         }
-        let line = line.trim_ascii_end();
-        let (verb, arguments) = line.split_at(memchr::memchr(b' ', line).unwrap_or(line.len()));
-        let arguments = arguments.trim_ascii_start();
-        let verb = verb.to_ascii_uppercase();
+        let (verb, arguments) = words::command_of(line);
         // Its bytes are on the way, and must never be taken for commands.
         if verb == b"BDAT" {
             return self.bdat(arguments, out);
         }
-        if !verb.iter().all(u8::is_ascii_alphabetic) || arguments.iter().any(u8::is_ascii_control) {
+        if !words::is_command(&verb, arguments) {
             return self.refuse(out, "500 5.5.2 Invalid command syntax");
         }
         match verb.as_slice() {
@@ -213,18 +207,8 @@ impl Front {
         if arguments.is_empty() {
             return self.refuse(out, "501 5.5.4 Missing hostname");
         }
-        let first = arguments.split(|byte| *byte == b' ').next();
-        self.helo = first.and_then(words::name).map(Into::into);
         self.is_greeted = true;
-        let mut lines: Vec<&str> = vec![&self.settings.host];
-        lines.extend(self.settings.capabilities.iter().map(|capability| &**capability));
-        if self.settings.offers_starttls && !self.is_tls {
-            lines.push("STARTTLS");
-        }
-        for (index, line) in lines.iter().enumerate() {
-            let separator = if index + 1 == lines.len() { ' ' } else { '-' };
-            say(out, format_args!("250{separator}{line}"));
-        }
+        words::say_offers(&self.settings, self.is_tls, None, out);
         self.forget();
         Step::Reset
     }
@@ -250,7 +234,6 @@ impl Front {
             return self.refuse(out, format_args!("501 5.5.4 {text}"));
         }
         self.is_greeted = false;
-        self.helo = None;
         self.greet(out);
         Step::Reset
     }

@@ -49,12 +49,7 @@ struct Visit<'a, W: World, D> {
 impl<W: World, D: Desk> Visit<'_, W, D> {
     async fn run(&mut self) -> Result<(), Left> {
         let settings = &self.reception.settings;
-        if settings.wants_proxy_header && self.guest.is_trusted {
-            self.guest.take_header().await?;
-        }
-        if settings.is_implicit_tls {
-            self.guest.start_tls().await?;
-        }
+        self.guest.begin().await?;
         let mut front = Front::new(Arc::clone(&settings.front), self.guest.is_tls());
         front.greet(&mut self.guest.out);
         loop {

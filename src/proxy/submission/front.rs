@@ -190,14 +190,11 @@ impl Front {
         if self.commands > COMMANDS_MAX {
             return self.close(out, "421 4.7.0 Too many commands.");
         }
-        let line = line.trim_ascii_end();
-        let verb_end = memchr::memchr(b' ', line).unwrap_or(line.len());
-        let (verb, arguments) = line.split_at(verb_end);
-        let arguments = arguments.trim_ascii_start();
-        if !verb.iter().all(u8::is_ascii_alphabetic) || arguments.iter().any(u8::is_ascii_control) {
+        let (verb, arguments) = words::command_of(line);
+        if !words::is_command(&verb, arguments) {
             return self.refuse(out, "500 5.5.2 Invalid command syntax");
         }
-        match verb.to_ascii_uppercase().as_slice() {
+        match verb.as_slice() {
             b"EHLO" => self.ehlo(arguments, out),
             b"HELO" => self.helo_without_extensions(arguments, out),
             b"AUTH" => self.auth(arguments, out),
@@ -221,20 +218,12 @@ impl Front {
             return self.refuse(out, "501 Missing hostname");
         }
         self.remember_helo(arguments);
-        let mut lines: Vec<&str> = vec![&self.settings.host];
-        lines.extend(self.settings.capabilities.iter().map(|capability| &**capability));
-        if self.settings.offers_starttls && !self.is_tls {
-            lines.push("STARTTLS");
-        }
-        match (self.is_login_allowed(), self.settings.offers_oauth) {
-            (false, _) => {}
-            (true, false) => lines.push("AUTH PLAIN LOGIN"),
-            (true, true) => lines.push("AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER"),
-        }
-        for (index, line) in lines.iter().enumerate() {
-            let separator = if index + 1 == lines.len() { ' ' } else { '-' };
-            say(out, format_args!("250{separator}{line}"));
-        }
+        let mechanisms = match (self.is_login_allowed(), self.settings.offers_oauth) {
+            (false, _) => None,
+            (true, false) => Some("AUTH PLAIN LOGIN"),
+            (true, true) => Some("AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER"),
+        };
+        words::say_offers(&self.settings, self.is_tls, mechanisms, out);
         FrontStep::More
     }
 

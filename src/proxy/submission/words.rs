@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::proxy::FrontSettings;
+
 /// Bytes that a line may have, without its end. RFC 5321 (section 4.5.3.1) wants 512, its extensions more; clients and
 /// servers take it easy.
 pub(in crate::proxy) const LINE_BYTES_MAX: usize = 8192;
@@ -10,6 +12,39 @@ pub(in crate::proxy) const LINE_BYTES_MAX: usize = 8192;
 pub(in crate::proxy) const NAME_BYTES_MAX: usize = 255;
 /// Bytes of somebody else's text that are repeated.
 const TEXT_BYTES_MAX: usize = 200;
+
+/// A command line as its verb, in upper case, and what follows.
+pub(in crate::proxy) fn command_of(line: &[u8]) -> (Vec<u8>, &[u8]) {
+    let line = line.trim_ascii_end();
+    let (verb, arguments) = line.split_at(memchr::memchr(b' ', line).unwrap_or(line.len()));
+    (verb.to_ascii_uppercase(), arguments.trim_ascii_start())
+}
+
+/// Whether both can be understood at all: the verb is a word, and nothing behind it plays with the line.
+pub(in crate::proxy) fn is_command(verb: &[u8], arguments: &[u8]) -> bool {
+    verb.iter().all(u8::is_ascii_alphabetic) && !arguments.iter().any(u8::is_ascii_control)
+}
+
+/// The answer to EHLO or LHLO: who this is, and what is offered, with `more` at the end (RFC 5321, section 4.1.1.1).
+pub(in crate::proxy) fn say_offers(
+    settings: &FrontSettings,
+    is_tls: bool,
+    more: Option<&str>,
+    out: &mut Vec<u8>,
+) {
+    let starttls = (settings.offers_starttls && !is_tls).then_some("STARTTLS");
+    let capabilities = settings.capabilities.iter().map(|capability| &**capability);
+    let lines: Vec<&str> = [&*settings.host]
+        .into_iter()
+        .chain(capabilities)
+        .chain(starttls)
+        .chain(more)
+        .collect();
+    for (index, line) in lines.iter().enumerate() {
+        let separator = if index + 1 == lines.len() { ' ' } else { '-' };
+        out.extend_from_slice(format!("250{separator}{line}\r\n").as_bytes());
+    }
+}
 
 /// The name, if it is one word of printable ASCII, at most [`NAME_BYTES_MAX`] bytes.
 pub(in crate::proxy) fn name(word: &[u8]) -> Option<&str> {

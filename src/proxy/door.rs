@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::counters::{Open, count};
 use super::entry::StreamOf;
-use super::visit::Reception;
+use super::reception::Reception;
 use super::{Counters, Desk, ProxySettings};
 use crate::world::{Address, Clock, Instant, Listener, Network, Task, World, select, sleep};
 

@@ -9,7 +9,7 @@ use super::channel::Channel;
 use super::entry::{READ_BYTES, StreamOf, read};
 use super::protocol::goodbye;
 use super::proxy_header::{Header, parse};
-use super::visit::Reception;
+use super::reception::Reception;
 use super::{Claims, Desk, Input, Origin, TTL_MAX};
 use crate::world::{Clock, Instant, Stream, World, deadline};
 

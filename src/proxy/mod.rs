@@ -8,6 +8,7 @@
 //! | `sides`, `input`, `credentials` | what these have in common |
 //! | `protocol` | the protocols behind one shape |
 //! | `door` | the socket, and its limits |
+//! | `reception` | what all clients of a listener share |
 //! | `guest` | a client's connection: reading and writing in time |
 //! | `visit` | a client before his login, and to the end of his session |
 //! | `entry` | his login at the backend |
@@ -32,6 +33,7 @@ mod permit;
 pub mod pop3;
 mod protocol;
 pub mod proxy_header;
+mod reception;
 mod settings;
 mod sides;
 pub mod sieve;

@@ -1,6 +1,6 @@
 //! One client, from the connection to the end of the session.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::AsyncWriteExt;
@@ -9,26 +9,15 @@ use tracing::{debug, info, warn};
 use super::channel::Channel;
 use super::counters::count;
 use super::desk::{MOVED, UNAVAILABLE};
-use super::entry::{Entry, StreamOf, Way};
-use super::forward::{self, Ending, Leave, Ways, forward};
+use super::entry::{Entry, StreamOf};
+use super::forward::{self, Ending, Ways, forward};
 use super::guest::{FAREWELL_MAX, Guest, Left};
 use super::protocol::{Front, goodbye, greets_after_tls};
-use super::{
-    Admitted, BackLogin, Counters, Credentials, Desk, FrontStep, Input, Login, Protocol, ProxySettings,
-    Refused, lmtp,
-};
+use super::reception::Reception;
+use super::{Admitted, BackLogin, Credentials, Desk, FrontStep, Input, Login, Protocol, Refused, lmtp};
 use crate::world::{Clock, Instant, World, deadline};
 
-/// What all visits of a listener share.
-#[derive(Debug)]
-pub(super) struct Reception<W, D> {
-    pub world: W,
-    pub desk: D,
-    pub settings: ProxySettings,
-    pub counters: Arc<Counters>,
-}
-
-/// After it.
+/// A client who is logged in.
 struct Session<W: World> {
     client: Channel<StreamOf<W>>,
     backend: Channel<StreamOf<W>>,
@@ -72,31 +61,6 @@ impl<W: World, D: Desk> Reception<W, D> {
     async fn visit(&self, stream: StreamOf<W>, from: SocketAddr) -> Result<Box<Session<W>>, Left> {
         let mut guest = Guest::meet(self, stream, from);
         guest.run().await
-    }
-
-    /// Whether who is there may say for whom he speaks.
-    pub fn trusts(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
-        self.settings.trusted.iter().any(|network| network.contains(&ip))
-    }
-
-    /// To the backends.
-    pub fn way(&self) -> Way<'_, W> {
-        Way {
-            world: &self.world,
-            protocol: self.settings.protocol,
-            settings: &self.settings.backend,
-            limits: &self.settings.limits,
-        }
-    }
-
-    /// What lets this user's bytes go there.
-    pub fn leave<'a>(&'a self, admitted: &'a Admitted) -> Leave<'a, W::Clock> {
-        Leave {
-            permit: &admitted.permit,
-            gate: self.desk.gate(),
-            clock: self.world.clock(),
-        }
     }
 
     async fn forward(&self, mut session: Box<Session<W>>) {

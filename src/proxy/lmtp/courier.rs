@@ -17,8 +17,8 @@ use super::back::{Back, Opened, Opening};
 use super::dots::Stuffer;
 use crate::proxy::channel::Channel;
 use crate::proxy::entry::{READ_BYTES, Stop, StreamOf, read, write};
+use crate::proxy::reception::Reception;
 use crate::proxy::submission::reply::Reply;
-use crate::proxy::visit::Reception;
 use crate::proxy::{Admitted, Desk, Input, Origin};
 use crate::world::{Clock, Instant, World, deadline, select};
 

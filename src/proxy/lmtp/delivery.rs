@@ -13,8 +13,8 @@ use super::back::Opening;
 use super::courier::{Answer, Courier, Order};
 use crate::proxy::counters::count;
 use crate::proxy::desk::{MOVED, UNAVAILABLE};
+use crate::proxy::reception::Reception;
 use crate::proxy::submission::words;
-use crate::proxy::visit::Reception;
 use crate::proxy::{Admitted, Desk, Login, Origin, Refused};
 use crate::world::{Task, World};
 

@@ -11,7 +11,7 @@ use super::front::{Front, Step};
 use crate::proxy::Desk;
 use crate::proxy::entry::StreamOf;
 use crate::proxy::guest::{FAREWELL_MAX, Guest, Left};
-use crate::proxy::visit::Reception;
+use crate::proxy::reception::Reception;
 use crate::world::{Clock, Instant, Task, World, deadline};
 
 /// What is read of a message at once, in bytes.

@@ -10,6 +10,7 @@
 //! | 3 | [`ring`] | - | links between members, frames, flooding, mutual authentication |
 //! | 3 | [`dovecot`] | - | the sockets that stock Dovecot speaks, and kicks of its sessions |
 //! | 3 | [`proxy`] | - | our own mail proxies: logins, TLS, forwarding under the lease |
+//! | 3 | [`lookups`] | - | where a user is, for nginx, Postfix and programs; what monitors ask |
 //! | 3 | [`health`] | - | probes of backends, and when one fails |
 //! | 4 | [`daemon`] | - | a running member: the task that owns the machine, and everything around it |
 //! | 5 | [`cli`] | - | commands and their output |
@@ -23,6 +24,7 @@ pub mod daemon;
 pub mod director;
 pub mod dovecot;
 pub mod health;
+pub mod lookups;
 pub mod proxy;
 pub mod ring;
 pub mod topology;

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use super::{LmtpUser, UserDomains};
+
 /// The longest path of a Unix socket, in bytes: `sun_path` without its closing zero.
 pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 
@@ -22,6 +24,21 @@ pub struct Listener {
     pub group: Option<Box<str>>,
     /// The auth server's socket behind a `login` or `userdb` door; nothing for others.
     pub upstream: Option<PathBuf>,
+    /// What a `socketmap` door answers with; nothing for others.
+    pub transport: Option<TransportSpec>,
+}
+
+/// Whose mail Postfix sends to backends, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportSpec {
+    /// Whose recipients are ours.
+    pub domains: UserDomains,
+    /// Which part of a recipient's address is the user.
+    pub lmtp_user: LmtpUser,
+    /// The tag of the backends that may serve them; empty by default.
+    pub tag: Box<str>,
+    /// The backends' port for LMTP.
+    pub backend_port: u16,
 }
 
 /// Where a door is.
@@ -55,16 +72,22 @@ pub enum ListenerKind {
     Notify,
     /// `doveadm director`.
     Admin,
+    /// Programs, nginx and monitors, by HTTP.
+    Http,
+    /// Postfix, which asks by which transport a recipient's mail goes.
+    Socketmap,
 }
 
 impl ListenerKind {
     /// Every kind.
-    pub const ALL: [ListenerKind; 5] = [
+    pub const ALL: [ListenerKind; 7] = [
         ListenerKind::Login,
         ListenerKind::Userdb,
         ListenerKind::Authreply,
         ListenerKind::Notify,
         ListenerKind::Admin,
+        ListenerKind::Http,
+        ListenerKind::Socketmap,
     ];
 
     /// The kinds that are there when the configuration names no listener.
@@ -83,10 +106,12 @@ impl ListenerKind {
             ListenerKind::Authreply => "authreply",
             ListenerKind::Notify => "notify",
             ListenerKind::Admin => "admin",
+            ListenerKind::Http => "http",
+            ListenerKind::Socketmap => "socketmap",
         }
     }
 
-    /// Where Dovecot has it by convention, relative to its base_dir.
+    /// Where Dovecot has it by convention, relative to its base_dir; what Dovecot has not, by ours.
     pub const fn usual_path(self) -> &'static str {
         match self {
             ListenerKind::Login => "login/director",
@@ -94,6 +119,8 @@ impl ListenerKind {
             ListenerKind::Authreply => "director-authreply",
             ListenerKind::Notify => "login/proxy-notify",
             ListenerKind::Admin => "director-admin",
+            ListenerKind::Http => "director-http",
+            ListenerKind::Socketmap => "director-socketmap",
         }
     }
 
@@ -102,7 +129,11 @@ impl ListenerKind {
     pub const fn usual_mode(self) -> u32 {
         match self {
             ListenerKind::Login | ListenerKind::Notify => 0o666,
-            ListenerKind::Userdb | ListenerKind::Authreply | ListenerKind::Admin => 0o600,
+            ListenerKind::Userdb
+            | ListenerKind::Authreply
+            | ListenerKind::Admin
+            | ListenerKind::Http
+            | ListenerKind::Socketmap => 0o600,
         }
     }
 
@@ -111,7 +142,7 @@ impl ListenerKind {
         match self {
             ListenerKind::Login => Some("auth-login"),
             ListenerKind::Userdb => Some("auth-userdb"),
-            ListenerKind::Authreply | ListenerKind::Notify | ListenerKind::Admin => None,
+            _ => None,
         }
     }
 
@@ -124,6 +155,7 @@ impl ListenerKind {
             owner: None,
             group: None,
             upstream: self.usual_upstream().map(|socket| base_dir.join(socket)),
+            transport: None,
         }
     }
 }

@@ -33,6 +33,7 @@ mod listener;
 mod members;
 mod parse;
 mod proxy_spec;
+mod recipient;
 mod reloaded;
 mod report;
 mod resolved;
@@ -62,14 +63,15 @@ pub use import::{
     DovecotSetting, Imported, Include, Note, RunningError, RunningHost, RunningRing, import, read_dovecot,
 };
 pub use interval::{format_interval, parse_interval};
-pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
+pub use listener::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX, TransportSpec};
 pub use members::{MemberRole, MemberSpec};
 pub use parse::{FILE_BYTES_MAX, parse};
 pub use proxy_spec::{
-    IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE, LmtpUser,
+    IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE,
     OF_ADDRESS_DEFAULT, PROXIES_MAX, PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol,
     ProxySpec,
 };
+pub use recipient::{LmtpUser, UserDomains};
 pub use reloaded::{Reload, ReloadError};
 pub use report::FAULTS_MAX;
 pub use resolved::{RESOLVE_EVERY, Resolved};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::TlsUse;
+use super::{LmtpUser, TlsUse};
 
 /// The most proxies of one process.
 pub const PROXIES_MAX: usize = 64;
@@ -91,29 +91,6 @@ pub enum ProxyProtocol {
     Submission,
     /// RFC 2033: mail servers deliver, nobody logs in.
     Lmtp,
-}
-
-/// Which part of a recipient's address is the user, without the detail behind `+`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LmtpUser {
-    /// All of it, as in Dovecot by default.
-    #[default]
-    Address,
-    /// What stands before the `@` (`auth_username_format = %Ln`).
-    LocalPart,
-}
-
-impl LmtpUser {
-    /// All of them.
-    pub const ALL: [LmtpUser; 2] = [LmtpUser::Address, LmtpUser::LocalPart];
-
-    /// As the configuration has it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            LmtpUser::Address => "address",
-            LmtpUser::LocalPart => "localpart",
-        }
-    }
 }
 
 impl ProxyProtocol {

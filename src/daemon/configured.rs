@@ -11,6 +11,7 @@ use crate::config::{
 };
 use crate::director::{Limits, Policy, Settings};
 use crate::dovecot;
+use crate::lookups::{LookupSettings, SocketmapSettings, Speaks};
 use crate::ring::{RingLimits, RingSettings, Security};
 use crate::topology::{MemberId, Topology};
 use crate::world::{Address, Listen};
@@ -58,6 +59,12 @@ pub fn configured(
     } else {
         Vec::new()
     };
+    let has_door = |listener: &&Listener| is_director || listener.kind == ListenerKind::Http;
+    let answer_age = config.user_kick_delay / 2;
+    let lookups = config.listeners.iter().filter(has_door);
+    let lookups = lookups
+        .filter_map(|listener| lookup(listener, answer_age))
+        .collect();
     Ok(NodeSettings {
         machine,
         is_bootstrap: false,
@@ -78,6 +85,7 @@ pub fn configured(
         guard: None,
         probes: None,
         doors,
+        lookups,
         proxies: Vec::new(),
         is_running,
     })
@@ -107,8 +115,8 @@ fn ring_part(config: &Config, members: &[MemberSpec], own: &MemberSpec, security
     }
 }
 
-fn door(listener: &Listener) -> Option<DoorSettings> {
-    let listen = Listen {
+fn listen(listener: &Listener) -> Listen {
+    Listen {
         address: match &listener.place {
             Place::Path(path) => Address::Unix(path.clone()),
             Place::Tcp(address) => Address::Tcp(*address),
@@ -116,7 +124,31 @@ fn door(listener: &Listener) -> Option<DoorSettings> {
         mode: listener.mode,
         owner: listener.owner.as_deref().map(str::to_owned),
         group: listener.group.as_deref().map(str::to_owned),
+    }
+}
+
+/// A door to those who look users up.
+fn lookup(listener: &Listener, answer_age: Duration) -> Option<LookupSettings> {
+    let speaks = match (listener.kind, &listener.transport) {
+        (ListenerKind::Http, _) => Speaks::Http,
+        (ListenerKind::Socketmap, Some(spec)) => Speaks::Socketmap(SocketmapSettings {
+            domains: spec.domains.clone(),
+            lmtp_user: spec.lmtp_user,
+            tag: spec.tag.clone(),
+            port: spec.backend_port,
+        }),
+        _ => return None,
     };
+    Some(LookupSettings {
+        listen: listen(listener),
+        speaks,
+        answer_age,
+    })
+}
+
+/// A door to Dovecot, or to admins.
+fn door(listener: &Listener) -> Option<DoorSettings> {
+    let listen = listen(listener);
     let auth = listener.upstream.clone().map(Address::Unix);
     match listener.kind {
         ListenerKind::Login => auth.map(|auth| DoorSettings::Login { listen, auth }),
@@ -124,5 +156,6 @@ fn door(listener: &Listener) -> Option<DoorSettings> {
         ListenerKind::Authreply => Some(DoorSettings::Authreply { listen }),
         ListenerKind::Notify => Some(DoorSettings::Notify { listen }),
         ListenerKind::Admin => Some(DoorSettings::Admin { listen }),
+        ListenerKind::Http | ListenerKind::Socketmap => None,
     }
 }

@@ -206,6 +206,7 @@ impl<W: World> Core<W> {
                 reply,
             } => self.list_held(of, first, last, reply),
             Request::Look(look) => look(&self.director, self.now()),
+            Request::Lookup(lookup) => self.look_one_up(lookup),
             Request::Login(login) => self.log_in(login),
             Request::SessionEnded(id) => self.session_ended(id),
             Request::EndSessions => self.sessions.iter().for_each(|session| session.revoker.revoke()),

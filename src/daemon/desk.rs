@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::lookups::Lookup;
+use super::metrics::{Measured, Meters};
 use super::sessions::{ProxyLogin, Session};
+use super::status::{health, look};
 use crate::agreement::{HeldUsers, Whose};
-use crate::director::{CommandError, Director};
+use crate::director::{CommandError, Director, RefuseReason};
 use crate::dovecot::{Batch, Desk, LinkRow};
+use crate::lookups;
 use crate::proxy::{self, Admitted, Gate, Login, Refused};
 use crate::ring::Ring;
 use crate::topology::{Change, Epoch, HashFormat, MemberId, Topology, UserKey};
@@ -42,6 +46,8 @@ pub(super) enum Request {
         reply: oneshot::Sender<HeldUsers>,
     },
     Look(Look),
+    /// A lookup of another door than Dovecot's.
+    Lookup(Lookup),
     /// A client of a proxy wants in.
     Login(ProxyLogin),
     /// A session of a proxy has ended.
@@ -66,6 +72,7 @@ struct Shared {
     gate: Gate,
     refreshes: AtomicUsize,
     refreshes_dropped: AtomicU64,
+    meters: OnceLock<Arc<Meters>>,
 }
 
 impl CoreDesk {
@@ -77,6 +84,7 @@ impl CoreDesk {
             gate: Gate::default(),
             refreshes: AtomicUsize::new(0),
             refreshes_dropped: AtomicU64::new(0),
+            meters: OnceLock::new(),
         });
         (CoreDesk { requests, shared }, taken)
     }
@@ -119,6 +127,12 @@ impl CoreDesk {
         let (reply, answer) = oneshot::channel();
         self.request(Request::Sessions(reply));
         answer.await.unwrap_or_default()
+    }
+
+    /// All sockets are open: these are their counters. Said once.
+    pub(super) fn metered(&self, meters: Meters) {
+        // A second time there would be nothing new.
+        let _ = self.shared.meters.set(Arc::new(meters));
     }
 
     pub(super) fn request(&self, request: Request) {
@@ -213,6 +227,39 @@ impl proxy::Desk for CoreDesk {
 
     fn gate(&self) -> &Gate {
         &self.shared.gate
+    }
+}
+
+impl lookups::Desk for CoreDesk {
+    async fn look_up(&self, query: lookups::Query<'_>) -> Option<Result<lookups::Found, RefuseReason>> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::Lookup(Lookup {
+            key: self.shared.format.key(query.user),
+            name: query.user.into(),
+            tag: query.tag.into(),
+            reply,
+        }));
+        answer.await.ok()
+    }
+
+    async fn health(&self) -> Option<lookups::Health> {
+        self.read(health).await
+    }
+
+    async fn report(&self) -> Option<String> {
+        let report = look(self).await?;
+        serde_json::to_string(&report).ok()
+    }
+
+    async fn metrics(&self) -> Option<String> {
+        let measured = Measured {
+            report: look(self).await?,
+            sessions: self.sessions().await.len(),
+            nonsense: self.read(|director, _| director.limits_used().nonsense).await?,
+            refreshes_dropped: self.refreshes_dropped(),
+            meters: self.shared.meters.get().cloned(),
+        };
+        Some(measured.text())
     }
 }
 

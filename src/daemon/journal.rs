@@ -15,11 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::saver::Saved;
-use crate::director::Holds;
+use crate::director::{Holds, RefuseReason};
 use crate::dovecot::{Answer, Batch, Replies};
+use crate::lookups::Found;
 use crate::topology::{BackendId, UserId};
 use crate::world::{Instant, Storage, World};
 
@@ -109,6 +111,14 @@ pub(super) enum Delivery {
         id: u64,
         answer: Answer,
     },
+    One(Box<LookedUp>),
+}
+
+/// The answer to one lookup of another door than Dovecot's, and who asked.
+#[derive(Debug)]
+pub(super) struct LookedUp {
+    pub reply: oneshot::Sender<Result<Found, RefuseReason>>,
+    pub found: Result<Found, RefuseReason>,
 }
 
 impl Delivery {
@@ -117,6 +127,11 @@ impl Delivery {
         match self {
             Delivery::Batch(batch) => batch.give_back(decided),
             Delivery::Late { replies, id, answer } => replies.late(id, answer, decided),
+            Delivery::One(looked_up) => {
+                let LookedUp { reply, found } = *looked_up;
+                // Whoever asked may have gone.
+                let _ = reply.send(found.map(|found| Found { decided, ..found }));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@
 //! | `reload` | a changed configuration taken over |
 //! | `probes` | what is probed, and what was found |
 //! | `drain` | backends that are to be emptied |
-//! | `status`, `events` | what operators see: a snapshot, and log lines |
+//! | `status`, `metrics`, `events` | what operators and monitors see: a snapshot, figures, log lines |
 //!
 //! Generic over the world, so that simulated hosts run the very same code. What to do is decided by the machine; how
 //! bytes look, by the doors.
@@ -29,6 +29,7 @@ mod events;
 mod flushes;
 mod journal;
 mod lookups;
+mod metrics;
 mod names;
 mod node;
 mod places;

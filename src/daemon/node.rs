@@ -16,6 +16,7 @@ use super::desk::CoreDesk;
 use super::flushes::Flushes;
 use super::journal::{self, JOURNAL, Journal, Left};
 use super::lookups::Lookups;
+use super::metrics::Meters;
 use super::saver::{self, RECORD};
 use super::sessions::Sessions;
 use super::settings::{DoorSettings, Ended, NodeSettings, StartError};
@@ -28,6 +29,7 @@ use crate::dovecot::{
     open_relay, start_kicks,
 };
 use crate::health;
+use crate::lookups;
 use crate::proxy;
 use crate::ring::{self, decode_record};
 use crate::world::{Address, Clock, Listen, Network, Storage, Task, World};
@@ -44,6 +46,7 @@ pub struct Node {
     desk: CoreDesk,
     doors: Vec<Door>,
     proxies: Vec<proxy::Door>,
+    lookups: Vec<lookups::Door>,
     ended: oneshot::Receiver<Ended>,
     _tasks: Vec<Task>,
 }
@@ -62,6 +65,11 @@ impl Node {
     /// The proxies that are open, with their counters.
     pub fn proxies(&self) -> &[proxy::Door] {
         &self.proxies
+    }
+
+    /// The doors to those who look users up, with their counters.
+    pub fn lookups(&self) -> &[lookups::Door] {
+        &self.lookups
     }
 
     /// Waits until the run is over.
@@ -191,13 +199,50 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         let opened = proxy::open_door(world.clone(), desk.clone(), settings.clone()).await;
         proxies.push(opened.map_err(|error| socket_error(&settings.listen, error))?);
     }
+    let mut lookups = Vec::new();
+    for settings in &settings.lookups {
+        let opened = lookups::open_door(world.clone(), desk.clone(), settings.clone()).await;
+        lookups.push(opened.map_err(|error| socket_error(&settings.listen, error))?);
+    }
+    desk.metered(meters(&settings, &doors, &lookups, &proxies));
     Ok(Node {
         desk,
         doors,
         proxies,
+        lookups,
         ended,
         _tasks: tasks,
     })
+}
+
+/// The counters of all sockets.
+fn meters(
+    settings: &NodeSettings,
+    doors: &[Door],
+    lookups: &[lookups::Door],
+    proxies: &[proxy::Door],
+) -> Meters {
+    let spoken = settings.doors.iter().map(DoorSettings::name);
+    let of_door = |(name, door): (_, &Door)| (name, door.address().to_string(), Arc::clone(door.counters()));
+    let of_lookup = |door: &lookups::Door| {
+        (
+            door.protocol(),
+            door.address().to_string(),
+            Arc::clone(door.counters()),
+        )
+    };
+    let of_proxy = |door: &proxy::Door| {
+        (
+            door.protocol(),
+            door.address().to_string(),
+            Arc::clone(door.counters()),
+        )
+    };
+    Meters {
+        doors: spoken.zip(doors).map(of_door).collect(),
+        lookups: lookups.iter().map(of_lookup).collect(),
+        proxies: proxies.iter().map(of_proxy).collect(),
+    }
 }
 
 async fn load_record<W: World>(world: &W) -> Result<Option<Record>, StartError> {

@@ -12,6 +12,7 @@ use crate::config::MemberSpec;
 use crate::director;
 use crate::dovecot::{FlushSettings, KickBy, MarksHash};
 use crate::health::ProberSettings;
+use crate::lookups::LookupSettings;
 use crate::proxy::ProxySettings;
 use crate::ring::{RingError, RingSettings};
 use crate::topology::HashFormat;
@@ -44,6 +45,8 @@ pub struct NodeSettings {
     pub probes: Option<ProberSettings>,
     /// The doors to Dovecot and to admins.
     pub doors: Vec<DoorSettings>,
+    /// The doors to those who look users up.
+    pub lookups: Vec<LookupSettings>,
     /// The proxies of its own.
     pub proxies: Vec<ProxySettings>,
     /// Whether there is a process with this number.
@@ -54,7 +57,7 @@ impl NodeSettings {
     /// Whether there are doors of programs whose sessions outlive this process.
     pub(super) fn has_lasting_sessions(&self) -> bool {
         let is_admin = |door: &DoorSettings| matches!(door, DoorSettings::Admin { .. });
-        !self.doors.iter().all(is_admin)
+        !self.doors.iter().all(is_admin) || !self.lookups.is_empty()
     }
 
     pub(super) fn marks_hash(&self) -> MarksHash {
@@ -110,6 +113,17 @@ pub enum DoorSettings {
 }
 
 impl DoorSettings {
+    /// As the configuration writes its kind.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            DoorSettings::Login { .. } => "login",
+            DoorSettings::Userdb { .. } => "userdb",
+            DoorSettings::Authreply { .. } => "authreply",
+            DoorSettings::Notify { .. } => "notify",
+            DoorSettings::Admin { .. } => "admin",
+        }
+    }
+
     /// Where it is.
     pub fn listen(&self) -> &Listen {
         match self {

@@ -10,6 +10,7 @@ use tracing::warn;
 use super::desk::CoreDesk;
 use crate::director::{Director, Standing};
 use crate::dovecot::Desk;
+use crate::lookups::Health;
 use crate::topology::{Difference, Drain};
 use crate::world::{Address, Clock, Instant, Listen, Listener, Network, Task, World, deadline, sleep};
 
@@ -140,15 +141,10 @@ fn report(director: &Director, now: Instant) -> MemberReport {
         pinned: status.pinned,
     });
     let differences = topology.differences(director.configured()).into_iter();
-    let standing = match ring.standing {
-        Standing::Leased => "serving",
-        Standing::Isolated { .. } => "isolated",
-        Standing::Alone { .. } => "alone",
-    };
     MemberReport {
         me: director.me().index(),
         epoch: ring.epoch.number(),
-        standing: standing.to_owned(),
+        standing: standing(ring.standing).to_owned(),
         lease_ms: ring.lease_until.map(|until| millis(until.since(now))),
         is_seated: ring.is_seated,
         is_changing: ring.is_changing,
@@ -158,6 +154,33 @@ fn report(director: &Director, now: Instant) -> MemberReport {
         backends: backends.collect(),
         links: Vec::new(),
         differences: differences.map(DifferenceReport::from).collect(),
+    }
+}
+
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Leased => "serving",
+        Standing::Isolated { .. } => "isolated",
+        Standing::Alone { .. } => "alone",
+    }
+}
+
+/// Whether the member does what it is for, for who sends it clients.
+pub(super) fn health(director: &Director, now: Instant) -> Health {
+    let ring = director.ring_status(now);
+    let own = ring.members.iter().find(|member| member.id == director.me());
+    let epoch = ring.epoch.number();
+    if own.is_some_and(|own| !own.serves) {
+        return Health {
+            is_ready: ring.is_seated,
+            standing: "witness",
+            epoch,
+        };
+    }
+    Health {
+        is_ready: own.is_some() && !matches!(ring.standing, Standing::Isolated { .. }),
+        standing: standing(ring.standing),
+        epoch,
     }
 }
 

@@ -1,18 +1,13 @@
 //! A socket of a door: accepts connections, within a limit, and ends them all when it is dropped.
 
-use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tracing::{info, warn};
 
 use super::Counters;
-use crate::world::{Address, Clock, Listen, Listener, Network, Task, World, select, sleep};
-
-/// A pause after a failed accept: out of file descriptors, the next one fails at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::world::{Address, Clock, Host, Listen, Listener, Network, Task, World, accept};
 
 /// Connections of one door by default; further ones are closed at once.
 pub const CONNECTIONS_MAX: usize = 20_000;
@@ -65,89 +60,54 @@ where
     let listener = world.network().bind(listen).await?;
     let address = listener.address()?;
     info!("listening on {address}");
-    let accepting = Accepting {
-        world: world.clone(),
-        connections_max,
+    let porter = Porter {
+        clock: world.clock().clone(),
         counters: counters.clone(),
         door: address.clone(),
         serve,
     };
-    let task = world.spawn("dovecot door", accepting.run(listener));
+    let accepting = accept(world.clone(), listener, connections_max, porter);
+    let task = world.spawn("dovecot door", accepting);
     Ok(Door::new(address, counters, task))
 }
 
-struct Accepting<W, S> {
-    world: W,
-    connections_max: usize,
+struct Porter<C, S> {
+    clock: C,
     counters: Arc<Counters>,
     door: Address,
     serve: S,
 }
 
-/// Says that a connection's task is over, however it ended.
-struct Ended {
-    number: u64,
-    to_door: UnboundedSender<u64>,
-}
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // A door that is closed counts no more.
-        let _ = self.to_door.send(self.number);
-    }
-}
-
-impl<W, S, F> Accepting<W, S>
+impl<C, S, F, T> Host<T> for Porter<C, S>
 where
-    W: World,
-    S: Fn(StreamOf<W>) -> F,
+    C: Clock,
+    S: Fn(T) -> F + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    async fn run(self, listener: impl Listener<Stream = StreamOf<W>>) {
-        let (to_door, mut ended) = unbounded_channel();
-        let mut connections = BTreeMap::new();
-        let mut number = 0;
-        loop {
-            select! {
-                number = ended.recv() => {
-                    let number = number.expect("the door itself holds a sender");
-                    connections.remove(&number);
-                }
-                accepted = listener.accept() => match accepted {
-                    Ok(_) if connections.len() >= self.connections_max => self.turn_away(),
-                    Ok((stream, _)) => {
-                        number += 1;
-                        let ended = Ended { number, to_door: to_door.clone() };
-                        connections.insert(number, self.begin(stream, ended));
-                    }
-                    Err(error) => {
-                        self.warn(&format!("can't accept a connection: {error}"));
-                        sleep(self.world.clock(), ACCEPT_PAUSE).await;
-                    }
-                },
-            }
+    fn serve(&self, stream: T, _: Option<SocketAddr>) -> impl Future<Output = ()> + Send + 'static {
+        let open = self.counters.open();
+        let served = (self.serve)(stream);
+        async move {
+            served.await;
+            drop(open);
         }
     }
 
-    fn begin(&self, stream: StreamOf<W>, ended: Ended) -> Task {
-        let open = self.counters.open();
-        let served = (self.serve)(stream);
-        self.world.spawn("dovecot connection", async move {
-            served.await;
-            drop((open, ended));
-        })
-    }
-
-    fn turn_away(&self) {
+    fn turned_away(&self, limit: usize) {
         self.counters.turned_away();
-        let limit = self.connections_max;
         self.warn(&format!(
             "a connection was closed: {limit} are open, which is the limit"
         ));
     }
 
+    fn accept_failed(&self, error: &io::Error) {
+        self.warn(&format!("can't accept a connection: {error}"));
+    }
+}
+
+impl<C: Clock, S> Porter<C, S> {
     fn warn(&self, what: &str) {
-        if let Some(left_out) = self.counters.may_log(self.world.clock().now()) {
+        if let Some(left_out) = self.counters.may_log(self.clock.now()) {
             warn!(left_out, "{}: {what}", self.door);
         }
     }

@@ -6,6 +6,7 @@
 
 mod address;
 mod clock;
+mod host;
 mod instant;
 mod network;
 mod real;
@@ -19,6 +20,7 @@ mod traits;
 
 pub use address::{Address, AddressError, Listen};
 pub use clock::{Clock, TimedOut, deadline, sleep};
+pub use host::{Host, accept};
 pub use instant::Instant;
 pub use network::{Listener, Network, Stream};
 pub use real::{

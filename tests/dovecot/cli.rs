@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::site::Site;
 use crate::{
-    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, own, own_lmtp,
-    poolmon,
+    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, lookups, own,
+    own_lmtp, poolmon,
 };
 
 /// What the users rely on; the name says what.
@@ -24,7 +24,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 34] = scenarios![
+const SCENARIOS: [Scenario; 37] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -43,6 +43,9 @@ const SCENARIOS: [Scenario; 34] = scenarios![
     own_lmtp::own_lmtp_gives_each_recipient_the_words_of_his_own_backend,
     own_lmtp::own_lmtp_has_mail_for_a_backend_out_of_reach_tried_again_and_no_other,
     own::sessions_at_own_proxies_and_at_dovecots_are_on_one_backend,
+    lookups::programs_are_told_by_http_where_a_user_is,
+    lookups::nginx_sends_each_user_to_his_own_backend,
+    lookups::postfix_is_told_the_transport_of_each_recipient,
     import::a_ring_of_dovecots_director_is_imported_without_moving_a_user,
     poolmon::poolmon_takes_a_dead_backend_out_and_brings_it_back,
     health::a_hung_backend_is_found_by_a_majority_and_comes_back_by_itself,

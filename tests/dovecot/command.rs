@@ -6,13 +6,15 @@ use std::process::{Command, Output, Stdio};
 const SECONDS_MAX: u32 = 40;
 
 /// What a program is missing for, and which Debian package brings it.
-pub const NEEDED: [(&str, &str); 10] = [
+pub const NEEDED: [(&str, &str); 12] = [
     ("curl", "curl"),
     ("doveadm", "dovecot-core"),
     ("dovecot", "dovecot-core"),
     ("ip", "iproute2"),
     ("mbsync", "isync"),
+    ("nginx", "nginx"),
     ("pgrep", "procps"),
+    ("postmap", "postfix"),
     ("python3", "python3"),
     ("swaks", "swaks"),
     ("timeout", "coreutils"),
@@ -20,12 +22,13 @@ pub const NEEDED: [(&str, &str); 10] = [
 ];
 
 /// Parts of Dovecot that are not commands of their own.
-pub const NEEDED_FILES: [(&str, &str); 5] = [
+pub const NEEDED_FILES: [(&str, &str); 6] = [
     ("/usr/lib/dovecot/imap-login", "dovecot-imapd"),
     ("/usr/lib/dovecot/lmtp", "dovecot-lmtpd"),
     ("/usr/lib/dovecot/managesieve-login", "dovecot-managesieved"),
     ("/usr/lib/dovecot/pop3-login", "dovecot-pop3d"),
     ("/usr/lib/dovecot/submission-login", "dovecot-submissiond"),
+    ("/usr/lib/nginx/modules/ngx_mail_module.so", "libnginx-mod-mail"),
 ];
 
 /// The packages that are missing, sorted, each once.

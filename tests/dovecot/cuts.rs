@@ -7,6 +7,7 @@ use crate::changes::another;
 use crate::clients::can_log_in;
 use crate::deaths::CLOSED_WITHIN;
 use crate::doveadm::director;
+use crate::lookups::ask;
 use crate::member::LEASE;
 use crate::net::{MEMBERS, backend_ip, cut, mend};
 use crate::site::Site;
@@ -67,6 +68,13 @@ pub fn a_director_cut_off_closes_its_sessions_and_serves_again_when_mended(site:
     eventually("director 3 knows that it is isolated", CLOSED_WITHIN, || {
         (site.member(3).standing()? == "isolated").then_some(())
     });
+    assert_eq!(ask(3, "/readyz").0, 503, "an isolated director wants no clients");
+    assert_eq!(ask(3, "/healthz").0, 200, "and yet it works");
+    assert_eq!(
+        ask(3, "/v1/lookup?user=ann").0,
+        503,
+        "nobody is told where a user is"
+    );
     eventually("its sessions are closed", CLOSED_WITHIN, || {
         (site.crowd.sessions_through(3) == 0).then_some(())
     });

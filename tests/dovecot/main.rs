@@ -32,6 +32,7 @@ mod health;
 mod import;
 mod instance;
 mod logins;
+mod lookups;
 mod member;
 mod namespace;
 mod net;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::command::{must, run, signal};
+use crate::lookups::{HTTP_PORT, SOCKETMAP_PORT};
 use crate::net::{BACKENDS, MEMBERS, backend_ip, member_ip, namespace};
 use crate::own;
 use crate::truth::PROBE;
@@ -332,5 +333,18 @@ backend_tls_name = \"member-1.mail\"
 "
         )
     });
-    doors.concat() + &proxies.concat()
+    let lookups = format!(
+        "[[listener]]
+kind = \"http\"
+address = \"{me}:{HTTP_PORT}\"
+
+[[listener]]
+kind = \"socketmap\"
+address = \"{me}:{SOCKETMAP_PORT}\"
+domains = \"example.org\"
+lmtp_user = \"localpart\"
+
+"
+    );
+    doors.concat() + &lookups + &proxies.concat()
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use source::{paths, tokens};
 
 /// Every room of `src`: name, floor, and whether it is pure (no clocks, sockets, files, threads, entropy).
-const ROOMS: [(&str, u32, bool); 13] = [
+const ROOMS: [(&str, u32, bool); 12] = [
     ("topology", 0, true),
     ("world", 0, false),
     ("agreement", 1, true),
@@ -22,9 +22,8 @@ const ROOMS: [(&str, u32, bool); 13] = [
     ("ring", 3, false),
     ("dovecot", 3, false),
     ("proxy", 3, false),
+    ("lookups", 3, false),
     ("health", 3, false),
-    ("proxy", 3, false),
-    ("http", 3, false),
     ("daemon", 4, false),
     ("cli", 5, false),
 ];

@@ -6,15 +6,36 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
-use super::{account, check_path};
+use super::proxies::tag;
+use super::{account, check_path, or};
 use crate::config::complaint::{Complaint, Quoted};
 use crate::config::host::{parse_ip, parse_port, refuse_short_form};
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::config::{Listener, ListenerKind, Place, SOCKET_PATH_BYTES_MAX};
+use crate::config::{
+    Listener, ListenerKind, LmtpUser, Place, SOCKET_PATH_BYTES_MAX, TransportSpec, UserDomains,
+};
 
-pub(in crate::config) const LISTENER_KEYS: [&str; 7] =
-    ["address", "group", "kind", "mode", "owner", "path", "upstream"];
+pub(in crate::config) const LISTENER_KEYS: [&str; 11] = [
+    "address",
+    "backend_port",
+    "domains",
+    "group",
+    "kind",
+    "lmtp_user",
+    "mode",
+    "owner",
+    "path",
+    "tag",
+    "upstream",
+];
+
+/// What only a map for Postfix has.
+const TRANSPORT_KEYS: [&str; 4] = ["backend_port", "domains", "lmtp_user", "tag"];
+/// The backends' port unless the configuration says another: LMTP's usual one.
+const LMTP_PORT: u16 = 24;
+/// The most domains of one map.
+const DOMAINS_MAX: usize = 10_000;
 
 /// The most doors of one process.
 const LISTENERS_MAX: usize = 64;
@@ -71,14 +92,17 @@ fn one(section: &Section<'_>, base_dir: &Path, report: &mut Report) -> Option<Li
     let upstream = section.parsed(report, "upstream", "\"auth-login\"", |text| {
         socket_path(text, base_dir)
     });
-    let (kind, place) = (kind?.value, place?);
+    let kind = kind?.value;
+    let transport = transport(section, kind, report);
+    let place = place?;
     let of_paths = ["mode", "owner", "group"].map(|key| (key, matches!(place, Place::Tcp(_))));
     let of_auth = [("upstream", kind.usual_upstream().is_none())];
-    for (key, is_idle) in of_paths.into_iter().chain(of_auth) {
+    let of_maps = TRANSPORT_KEYS.map(|key| (key, kind != ListenerKind::Socketmap));
+    for (key, is_idle) in of_paths.into_iter().chain(of_auth).chain(of_maps) {
         if let Some(written) = section.value(report, key).filter(|_| is_idle) {
             let complaint = match key {
-                "upstream" => Complaint::new(format!("has no effect for kind \"{}\"", kind.name())),
-                _ => Complaint::new("has no effect for an address"),
+                "mode" | "owner" | "group" => Complaint::new("has no effect for an address"),
+                _ => Complaint::new(format!("has no effect for kind \"{}\"", kind.name())),
             };
             section.complain(report, written.line, key, complaint);
         }
@@ -95,7 +119,53 @@ fn one(section: &Section<'_>, base_dir: &Path, report: &mut Report) -> Option<Li
         owner: owner.map(|owner| owner.value),
         group: group.map(|group| group.value),
         upstream: upstream.map(|path| path.value).or(usual.upstream),
+        transport,
     })
+}
+
+/// Recipients elsewhere must not be answered with a backend of ours, so `domains` has no default.
+fn transport(section: &Section<'_>, kind: ListenerKind, report: &mut Report) -> Option<TransportSpec> {
+    if kind != ListenerKind::Socketmap {
+        return None;
+    }
+    section.report_missing(
+        report,
+        "domains",
+        "as in \"example.org example.net\", or \"*\" when Postfix delivers to nobody else",
+    );
+    let domains = section.list(report, "domains", "\"example.org\"", domain)?;
+    if domains.value.len() > DOMAINS_MAX {
+        let message = format!(
+            "names {} domains, the limit is {DOMAINS_MAX}",
+            domains.value.len()
+        );
+        section.complain(report, domains.line, "domains", Complaint::new(message));
+    }
+    let parts = LmtpUser::ALL.map(|part| (part.name(), part));
+    let port = section.number(report, "backend_port", 1, u32::from(u16::MAX));
+    Some(TransportSpec {
+        domains: UserDomains::new(domains.value.iter().map(|domain| &**domain)),
+        lmtp_user: or(section.choice(report, "lmtp_user", &parts), LmtpUser::default()),
+        tag: section
+            .parsed(report, "tag", "\"blue\"", tag)
+            .map_or_else(Box::default, |tag| tag.value),
+        backend_port: port.map_or(LMTP_PORT, |port| port.value as u16),
+    })
+}
+
+/// A domain, or the star that stands for all.
+fn domain(text: &str) -> Result<Box<str>, Complaint> {
+    let is_part = |c: char| !c.is_control() && !c.is_whitespace() && !"@/\"".contains(c);
+    if text != UserDomains::ALL
+        && (text.is_empty() || text.len() > 253 || !text.chars().all(is_part) || text.contains('*'))
+    {
+        let hint = "as in \"example.org\"; \"*\" alone stands for all";
+        return Err(Complaint::with_hint(
+            format!("{} is no domain", Quoted(text)),
+            hint,
+        ));
+    }
+    Ok(text.into())
 }
 
 fn place(section: &Section<'_>, base_dir: &Path, report: &mut Report) -> Option<Place> {

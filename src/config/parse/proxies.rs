@@ -271,7 +271,7 @@ fn host(text: &str) -> Result<Box<str>, Complaint> {
     Ok(text.into())
 }
 
-fn tag(text: &str) -> Result<Box<str>, Complaint> {
+pub(super) fn tag(text: &str) -> Result<Box<str>, Complaint> {
     check_tag(text)?;
     if text.chars().any(char::is_whitespace) {
         return Err(Complaint::new(format!("{} is no tag", Quoted(text))));

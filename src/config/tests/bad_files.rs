@@ -239,11 +239,23 @@ fn every_bad_table_has_its_words() {
         (
             "[[listener]]\nkind = \"imap\"\npath = \"x\"",
             "3: listener.kind: \"imap\" is no choice \
-             (one of \"login\", \"userdb\", \"authreply\", \"notify\", \"admin\")",
+             (one of \"login\", \"userdb\", \"authreply\", \"notify\", \"admin\", \"http\", \"socketmap\")",
+        ),
+        (
+            "[[listener]]\nkind = \"socketmap\"\npath = \"x\"",
+            "2: listener.domains: is missing (as in \"example.org example.net\", or \"*\" when Postfix delivers to nobody else)",
+        ),
+        (
+            "[[listener]]\nkind = \"socketmap\"\npath = \"x\"\ndomains = \"example.org *.example.net\"",
+            "5: listener.domains: \"*.example.net\" is no domain (as in \"example.org\"; \"*\" alone stands for all)",
+        ),
+        (
+            "[[listener]]\nkind = \"http\"\naddress = \"127.0.0.1:9\"\ntag = \"a\"",
+            "5: listener.tag: has no effect for kind \"http\"",
         ),
         (
             "[[listener]]\npath = \"x\"",
-            "2: listener.kind: is missing (login, userdb, authreply, notify, admin)",
+            "2: listener.kind: is missing (login, userdb, authreply, notify, admin, http, socketmap)",
         ),
         (
             "[[listener]]\nkind = \"login\"",

@@ -6,11 +6,12 @@ use super::{LEAST, config};
 use crate::config::parse::{
     CHECK_KEYS, HEALTH_KEYS, LISTENER_KEYS, MEMBER_KEYS, PROXY_KEYS, RING_KEYS, TOP_KEYS,
 };
-use crate::config::{Config, KickBy};
+use crate::config::{Config, KickBy, ListenerKind};
 
 const DOCUMENT: &str = include_str!("../../../docs/CONFIG.md");
 const EXAMPLE: &str = include_str!("../../../examples/maildirector.toml");
 const PROXIES: &str = include_str!("../../../examples/proxies.toml");
+const LOOKUPS: &str = include_str!("../../../examples/lookups.toml");
 
 /// The settings of the tables in docs/CONFIG.md, each with its default as written there.
 fn documented() -> Vec<(String, String)> {
@@ -86,6 +87,16 @@ fn every_documented_default_is_that_of_the_code() {
                 continue;
             }
             Some(("ring", key)) => format!("[ring]\n{key} = {value}\n"),
+            Some(("listener", key)) => {
+                let map = |more: &str| {
+                    format!(
+                        "{LEAST}[[listener]]\nkind = \"socketmap\"\naddress = \"[::1]:9181\"\ndomains = \"*\"\n{more}"
+                    )
+                };
+                let with = config(&map(&format!("{key} = {value}\n")));
+                assert!(same_but_for_the_file(with, &config(&map(""))), "{name}");
+                continue;
+            }
             Some((_, key)) => {
                 let member =
                     |more: &str| format!("{LEAST}[[member]]\nid = 1\naddress = \"10.0.0.1\"\n{more}");
@@ -128,6 +139,7 @@ fn the_example_names_every_setting_and_its_comments_are_the_defaults() {
         let is_there = *key == "member"
             || *key == "proxy" && PROXIES.contains("[[proxy]]")
             || *key == "check" && EXAMPLE.contains("[[health.check]]")
+            || LISTENER_KEYS.contains(key) && LOOKUPS.contains(&format!("{key} = "))
             || EXAMPLE.contains(&format!("{key} = "))
             || EXAMPLE.contains(&format!("[{key}]"));
         assert!(is_there, "the example does not name {key}");
@@ -149,6 +161,16 @@ fn the_example_of_proxies_names_every_setting_of_them() {
         KickBy::None,
         "nothing but its own proxies has sessions"
     );
+}
+
+#[test]
+fn the_example_of_lookups_has_every_kind_of_them() {
+    let kinds = config(LOOKUPS)
+        .listeners
+        .into_iter()
+        .map(|listener| listener.kind);
+    let kinds: BTreeSet<ListenerKind> = kinds.collect();
+    assert!(kinds.is_superset(&[ListenerKind::Http, ListenerKind::Socketmap].into()));
 }
 
 #[test]

@@ -1,10 +1,6 @@
 //! What stands behind MAIL FROM: and RCPT TO: (RFC 5321, section 4.1.2), and the user whom an address means.
 
 use crate::config::LmtpUser;
-use crate::proxy::NAME_BYTES_MAX;
-
-/// What stands between a user's name and a detail, in Dovecot's `recipient_delimiter` and here.
-const DETAIL: char = '+';
 
 /// A path with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,15 +35,7 @@ impl Argument {
     /// The user whom it means: in lower case, unquoted, without the detail. Nothing if that is no name.
     pub fn user(&self, named_by: LmtpUser) -> Option<Box<str>> {
         let (local, domain) = split(&self.address)?;
-        let cut = local.split_once(DETAIL).map(|(user, _)| user);
-        let mut user = cut.filter(|user| !user.is_empty()).unwrap_or(&local).to_owned();
-        if let (LmtpUser::Address, Some(domain)) = (named_by, domain) {
-            user.push('@');
-            user.push_str(domain);
-        }
-        user.make_ascii_lowercase();
-        let is_name = !user.is_empty() && user.len() <= NAME_BYTES_MAX && !user.chars().any(char::is_control);
-        is_name.then(|| user.into())
+        named_by.of(&local, domain)
     }
 
     /// The value of a parameter: of its first, should it be there twice.
@@ -114,6 +102,7 @@ fn split(address: &str) -> Option<(String, Option<&str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::NAME_BYTES_MAX;
 
     fn user(text: &str, named_by: LmtpUser) -> Option<Box<str>> {
         Argument::parse(text.as_bytes())?.user(named_by)

@@ -1,6 +1,6 @@
 //! What may stand on the command line.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -337,6 +337,9 @@ Everything runs on loopback addresses and in a folder for temporary files, needs
 directors as processes of their own; one process that plays an auth server, login processes, four backends, and 320 mail
 clients of 160 users; and relays between the directors, by which links are cut.
 
+  maildirector demo --web                      a page at http://127.0.0.1:8143/ shows how it goes
+  maildirector demo --seconds 600 --plain      ten minutes, a line a second
+
 Exits with 1 when a user had sessions on two backends at once, with 0 when none had.")]
 pub(super) struct Demo {
     /// How long it lasts.
@@ -345,6 +348,9 @@ pub(super) struct Demo {
     /// One line a second instead of a table; also when the output is no terminal.
     #[arg(long)]
     pub plain: bool,
+    /// Serve a page that shows how it goes, live, at this address.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:8143")]
+    pub web: Option<SocketAddr>,
     /// Leave the folder with the directors' files and logs.
     #[arg(long)]
     pub keep: bool,

@@ -15,6 +15,7 @@ mod socketmap;
 pub use counters::{Counted, Counters};
 pub use desk::{Desk, Found, Health, Query};
 pub use door::{Door, open_door};
+pub use http::{HttpRequest, Reply as HttpReply, StatusCode, reply as http_reply, serve_http};
 pub use netstring::{NETSTRING_BYTES_MAX, NetstringError, netstring};
 pub use settings::{LookupSettings, Speaks};
 pub use socketmap::SocketmapSettings;

@@ -60,6 +60,23 @@ impl Ledger {
         self.lock().open.values().flat_map(BTreeMap::values).sum()
     }
 
+    /// Open sessions on a backend.
+    pub fn sessions_at(&self, backend: u16) -> u32 {
+        self.lock()
+            .open
+            .values()
+            .filter_map(|places| places.get(&backend))
+            .sum()
+    }
+
+    /// Everybody with sessions, and where; of a split user, one of the places.
+    pub fn places(&self) -> Vec<(String, u16)> {
+        let book = self.lock();
+        let first =
+            |(user, places): (&String, &BTreeMap<u16, u32>)| Some((user.clone(), *places.keys().next()?));
+        book.open.iter().filter_map(first).collect()
+    }
+
     /// Every split so far, in words.
     pub fn splits(&self) -> Vec<String> {
         self.lock().splits.clone()

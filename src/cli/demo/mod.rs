@@ -20,6 +20,7 @@ mod clients;
 mod directors;
 mod ipc;
 mod ledger;
+mod live;
 mod login;
 mod mailbox;
 mod observe;
@@ -31,6 +32,7 @@ mod show;
 mod stage;
 mod summary;
 mod tally;
+mod web;
 
 pub(super) use play::run;
 pub(super) use script::SECONDS_MIN;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::clients::{Client, Stay};
 use super::directors::Directors;
 use super::ipc::open_ipc;
 use super::ledger::Ledger;
+use super::live::Live;
 use super::login::LoginProcess;
 use super::observe::Observed;
 use super::relay::{Cables, open_relay};
@@ -22,6 +24,7 @@ use super::show::{Scene, Screen};
 use super::stage::{Stage, backends, directors};
 use super::summary::summary;
 use super::tally::Tally;
+use super::web::Web;
 use crate::cli::arguments::Demo;
 use crate::cli::failure::Failure;
 use crate::cli::runtime::runtime;
@@ -81,6 +84,7 @@ async fn play(
         absent: BTreeSet::new(),
         faults: BTreeMap::new(),
         died: 0,
+        web: None,
     };
     writeln!(output, "Starting three directors, {}.", play.stage).map_err(Failure::Output)?;
     let imap: Vec<String> = directors()
@@ -96,6 +100,11 @@ async fn play(
     output.flush().map_err(Failure::Output)?;
     let opened = play.furnish().await;
     opened.map_err(|error| Failure::Start(format!("cannot set up the demo: {error}")))?;
+    if let Some(at) = options.web {
+        play.open_web(at).await?;
+        writeln!(output, "Watch it at http://{at}/").map_err(Failure::Output)?;
+        output.flush().map_err(Failure::Output)?;
+    }
     let is_started = select! {
         () = stop.told() => false,
         started = play.start() => { started?; true }
@@ -149,6 +158,8 @@ struct Play {
     faults: BTreeMap<&'static str, u32>,
     /// Directors that ended by themselves.
     died: u32,
+    /// The page, if there is one.
+    web: Option<Web>,
 }
 
 impl Play {
@@ -180,6 +191,20 @@ impl Play {
             ]);
             self.logins.push(logins);
         }
+        Ok(())
+    }
+
+    /// Serves the page.
+    async fn open_web(&mut self, at: SocketAddr) -> Result<(), Failure> {
+        let web = Web::default();
+        let opened = web.open(&self.world, at).await;
+        let task = opened.map_err(|error| {
+            Failure::Start(format!(
+                "cannot listen at {at}: {error}; name another address by --web IP:PORT"
+            ))
+        })?;
+        self.tasks.push(task);
+        self.web = Some(web);
         Ok(())
     }
 
@@ -237,6 +262,7 @@ impl Play {
         let every = if screen.is_live() { FRAME } else { LINE };
         let mut acts = script(screen.whole()).into_iter().peekable();
         let mut frame_at = began;
+        let mut live = Live::new(began, screen.whole());
         loop {
             let act_at = acts.peek().map_or(end, |(at, _)| began.plus(*at));
             select! {
@@ -254,13 +280,22 @@ impl Play {
                     frame_at = frame_at.plus(every).max(clock.now());
                     self.look_after_directors();
                     self.look_after_backends();
+                    self.show(&mut live, false);
                     let drawn = screen.draw(&self.scene(), clock.now(), output);
                     drawn.and_then(|()| output.flush()).map_err(Failure::Output)?;
                 }
             }
         }
+        self.show(&mut live, true);
         let drawn = screen.draw(&self.scene(), clock.now(), output);
         drawn.map_err(Failure::Output)
+    }
+
+    /// Has the page show how it stands.
+    fn show(&self, live: &mut Live, is_over: bool) {
+        if let Some(web) = &self.web {
+            web.show(live.moment(&self.scene(), &self.cables, is_over, self.world.clock().now()));
+        }
     }
 
     fn act(&mut self, act: Act) -> Result<(), Failure> {

@@ -56,7 +56,7 @@ impl Cables {
 
     /// Whether nothing passes between them. Nothing is known of someone unknown but whether all cables to the other
     /// are cut.
-    fn is_cut(&self, to: u16, from: u16) -> bool {
+    pub fn is_cut(&self, to: u16, from: u16) -> bool {
         let cut = self.lock();
         match from {
             UNKNOWN => cut.contains(&(to, to)),

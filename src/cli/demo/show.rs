@@ -28,7 +28,7 @@ pub(super) struct Scene<'a> {
 
 impl Scene<'_> {
     /// What the director says that is furthest: it knows best.
-    fn best_report(&self) -> Option<MemberReport> {
+    pub fn best_report(&self) -> Option<MemberReport> {
         let reports = directors().filter_map(|director| self.observed.report(director));
         reports.max_by_key(|report| report.epoch)
     }

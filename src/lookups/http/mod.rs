@@ -10,4 +10,7 @@ mod reply;
 mod routes;
 mod server;
 
+pub use hyper::StatusCode;
+pub use reply::{Reply, reply};
 pub(super) use server::serve;
+pub use server::{HttpRequest, serve_http};

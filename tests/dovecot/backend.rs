@@ -49,12 +49,16 @@ service imap-login {{
   }}
 }}
 service pop3-login {{
+  service_count = 0
   inet_listener pop3s {{
     port = 0
   }}
 }}
 service imap {{
   process_limit = 4096
+}}
+service pop3 {{
+  process_limit = 1024
 }}
 submission_relay_host = 127.0.0.1
 submission_relay_port = {RELAY_PORT}

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::site::Site;
 use crate::{
-    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, logins, lookups, own,
-    own_lmtp, poolmon,
+    changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, load, logins, lookups,
+    own, own_lmtp, own_postfix, own_tls, poolmon,
 };
 
 /// What the users rely on; the name says what.
@@ -24,7 +24,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 37] = scenarios![
+const SCENARIOS: [Scenario; 43] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -38,10 +38,15 @@ const SCENARIOS: [Scenario; 37] = scenarios![
     companions::doveadm_on_a_proxy_reaches_each_user_at_his_own_backend,
     own::clients_of_every_protocol_log_in_at_the_directors_own_proxies,
     own::a_wrong_password_gets_the_backends_own_words,
+    own_tls::own_tls_has_the_certificate_for_each_name_and_no_old_version,
+    own_tls::own_tls_lets_users_log_in_by_openssl,
+    own_tls::own_tls_lets_mbsync_fetch_whole_mailboxes,
     own_lmtp::own_lmtp_brings_one_mail_to_each_user_at_his_own_backend_once,
     own_lmtp::own_lmtp_brings_large_messages_whole_by_data_and_by_chunks,
     own_lmtp::own_lmtp_gives_each_recipient_the_words_of_his_own_backend,
+    own_lmtp::own_lmtp_has_mail_for_a_user_who_is_moved_meanwhile_tried_again_and_no_other,
     own_lmtp::own_lmtp_has_mail_for_a_backend_out_of_reach_tried_again_and_no_other,
+    own_postfix::own_lmtp_has_mail_of_postfix_at_each_users_own_backend_once_and_later_if_it_is_out_of_reach,
     own::sessions_at_own_proxies_and_at_dovecots_are_on_one_backend,
     lookups::programs_are_told_by_http_where_a_user_is,
     lookups::nginx_sends_each_user_to_his_own_backend,
@@ -60,6 +65,7 @@ const SCENARIOS: [Scenario; 37] = scenarios![
     own::a_director_cut_off_ends_the_sessions_at_its_own_proxies,
     deaths::a_director_that_stays_dead_lets_its_users_go,
     deaths::a_director_stopped_beyond_its_lease_serves_nothing_old_when_it_goes_on,
+    load::many_clients_and_mail_servers_lose_no_mail_while_the_site_changes,
     logins::sessions_hold_their_users_beyond_the_expiry,
     logins::mail_is_where_it_was,
 ];

@@ -115,13 +115,42 @@ pub fn log_in_to_submit(member: usize, user: &str) {
     must(&words);
 }
 
+/// TLS as mbsync is told to use it.
+#[derive(Clone, Copy)]
+pub enum Tls {
+    /// None.
+    No,
+    /// After STARTTLS.
+    Starttls,
+    /// From the first byte.
+    Implicit,
+}
+
 /// All mails of INBOX, fetched by mbsync into a folder of its own.
 pub fn fetch_all(member: usize, user: &str, site: &Path) -> Vec<String> {
-    let folder = site.join(format!("mbsync-{member}-{user}"));
+    fetch_all_at(member, 143, Tls::No, user, site)
+}
+
+/// All mails of INBOX, fetched by mbsync at this port into a folder of its own.
+pub fn fetch_all_at(member: usize, port: u16, tls: Tls, user: &str, site: &Path) -> Vec<String> {
+    let folder = site.join(format!("mbsync-{member}-{port}-{user}"));
     fs::create_dir_all(folder.join("mail")).expect("the folder of the test is writable");
-    let (at, host) = (folder.display(), member_ip(member));
+    let (at, host, certs) = (folder.display(), member_ip(member), site.join("certs"));
+    let tls = match tls {
+        Tls::No => "SSLType None".to_owned(),
+        // It is trusted itself, since its name is not the address.
+        with @ (Tls::Starttls | Tls::Implicit) => {
+            let kind = if matches!(with, Tls::Starttls) {
+                "STARTTLS"
+            } else {
+                "IMAPS"
+            };
+            let certificate = certs.join(format!("member-{member}.pem"));
+            format!("SSLType {kind}\nCertificateFile {}", certificate.display())
+        }
+    };
     let settings = format!(
-        "IMAPAccount far\nHost {host}\nUser {user}\nPass {PASSWORD}\nSSLType None\nAuthMechs LOGIN\n\n\
+        "IMAPAccount far\nHost {host}\nPort {port}\nUser {user}\nPass {PASSWORD}\n{tls}\nAuthMechs LOGIN\n\n\
          IMAPStore far\nAccount far\n\n\
          MaildirStore near\nInbox {at}/mail/INBOX\nPath {at}/mail/\n\n\
          Channel all\nFar :far:\nNear :near:\nPatterns INBOX\nCreate Near\nSync Pull\nSyncState *\n"

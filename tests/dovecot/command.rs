@@ -6,15 +6,16 @@ use std::process::{Command, Output, Stdio};
 const SECONDS_MAX: u32 = 40;
 
 /// What a program is missing for, and which Debian package brings it.
-pub const NEEDED: [(&str, &str); 12] = [
+pub const NEEDED: [(&str, &str); 13] = [
     ("curl", "curl"),
     ("doveadm", "dovecot-core"),
     ("dovecot", "dovecot-core"),
     ("ip", "iproute2"),
     ("mbsync", "isync"),
     ("nginx", "nginx"),
+    ("openssl", "openssl"),
     ("pgrep", "procps"),
-    ("postmap", "postfix"),
+    ("postfix", "postfix"),
     ("python3", "python3"),
     ("swaks", "swaks"),
     ("timeout", "coreutils"),

@@ -20,11 +20,16 @@ use crate::site::Site;
 /// Somebody for each backend, none of them of the crowd.
 pub fn one_for_each_backend(prefix: &str) -> Vec<(String, usize)> {
     let names: Vec<String> = (0..60).map(|number| format!("{prefix}{number}")).collect();
-    let places = computed_places(&names);
+    some_for_each_backend(&names)
+}
+
+/// One of these for each backend; they have to be many.
+pub fn some_for_each_backend(names: &[String]) -> Vec<(String, usize)> {
+    let places = computed_places(names);
     let at = |backend| places.iter().find(|(_, place)| **place == backend);
     (1..=BACKENDS)
         .map(|backend| {
-            let (user, _) = at(backend).expect("sixty users are spread over three backends");
+            let (user, _) = at(backend).expect("many users are spread over three backends");
             (user.clone(), backend)
         })
         .collect()

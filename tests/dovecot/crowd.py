@@ -10,7 +10,8 @@ refused, tries the next proxy, as a client does that knows several. Every line i
     down     closed by the other side
     left     logged out on its own account
 
-Lines on standard input: "home" sends every session back to its own proxy, the end of input ends everything.
+Lines on standard input: "home" sends every session back to its own proxy, "rest" has all log out, "return" lets them come
+again, the end of input ends everything.
 """
 
 import imaplib
@@ -26,6 +27,8 @@ NOOP_EVERY_S = 3
 PASSWORD = "secret"
 
 homecoming = 0
+may_come = threading.Event()
+may_come.set()
 say_lock = threading.Lock()
 
 
@@ -48,11 +51,11 @@ def log_in(proxy, user):
 
 
 def stay(session, wants_home, called):
-    """Until the other side closes (raises) or this session is called home."""
+    """Until the other side closes (raises) or this session is called home, or all are to rest."""
     noop_at = time.monotonic() + NOOP_EVERY_S
     while True:
         readable, _, _ = select.select([session.socket()], [], [], LOOK_EVERY_S)
-        if wants_home and homecoming != called:
+        if wants_home and homecoming != called or not may_come.is_set():
             session.logout()
             return
         if readable or time.monotonic() >= noop_at:
@@ -63,6 +66,7 @@ def stay(session, wants_home, called):
 def run(user, number, proxies, home):
     at = home
     while True:
+        may_come.wait()
         called = homecoming
         proxy = proxies[at]
         try:
@@ -97,6 +101,10 @@ def main():
     for line in sys.stdin:
         if line.strip() == "home":
             homecoming += 1
+        elif line.strip() == "rest":
+            may_come.clear()
+        elif line.strip() == "return":
+            may_come.set()
 
 
 main()

@@ -109,6 +109,19 @@ impl Crowd {
         });
     }
 
+    /// Have all log out, and wait until nobody is there.
+    pub fn rest(&mut self) {
+        writeln!(self.commands, "rest").expect("the crowd lives");
+        eventually("the crowd has left", Duration::from_secs(30), || {
+            (self.sessions_up() == 0).then_some(())
+        });
+    }
+
+    /// Let them come again.
+    pub fn come_again(&mut self) {
+        writeln!(self.commands, "return").expect("the crowd lives");
+    }
+
     /// How many sessions stand.
     pub fn sessions_up(&self) -> usize {
         self.seen.lock().expect("nobody panics with it").up.len()

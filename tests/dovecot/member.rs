@@ -301,9 +301,10 @@ protocol = \"sieve\"
     )
 }
 
-/// The doors to Dovecot that are there when none is named, and proxies of its own beside it.
+/// The doors to Dovecot that are there when none is named, and proxies of its own beside it. They have the certificate of
+/// the next member too, for clients that ask for its name.
 fn own_proxies(certs: &str, number: usize) -> String {
-    let me = member_ip(number);
+    let (me, next) = (member_ip(number), number % MEMBERS + 1);
     let doors = ["login", "notify", "userdb", "admin"].map(|kind| {
         let path = match kind {
             "login" => "login/director",
@@ -324,8 +325,8 @@ fn own_proxies(certs: &str, number: usize) -> String {
 protocol = \"{protocol}\"
 address = \"{me}:{port}\"
 tls = \"{tls}\"
-certificate = \"{certs}/member-{number}.pem\"
-key = \"{certs}/member-{number}.key\"
+certificate = \"{certs}/member-{number}.pem {certs}/member-{next}.pem\"
+key = \"{certs}/member-{number}.key {certs}/member-{next}.key\"
 {login}backend_tls = \"starttls\"
 backend_ca = \"{certs}/../ring-ca/ca.pem\"
 backend_tls_name = \"member-1.mail\"

@@ -1,6 +1,7 @@
 """One mail by LMTP over TLS at a director's own proxy: SERVER CA HOW FILE RECIPIENT...
 
-HOW is `data` or `bdat`; FILE is the message, with CRLF. Prints a line for each recipient: what was said to him at last.
+HOW is `data`, `bdat`, or `halves`: DATA that says "half" in the middle and goes on after a line on standard input. FILE is
+the message, with CRLF. Prints a line for each recipient: what was said to him at last.
 Certificates are checked against CA; they are for the member, not for the address.
 """
 import smtplib
@@ -38,6 +39,14 @@ if how == "data":
     code, said = session.docmd("DATA")
     assert code == 354, said
     session.send(smtplib._quote_periods(message) + b".\r\n")
+elif how == "halves":
+    code, said = session.docmd("DATA")
+    assert code == 354, said
+    whole = smtplib._quote_periods(message) + b".\r\n"
+    session.send(whole[:len(whole) // 2])
+    print("half", flush=True)
+    sys.stdin.readline()
+    session.send(whole[len(whole) // 2:])
 else:
     for start in range(0, len(message), CHUNK_BYTES):
         chunk = message[start:start + CHUNK_BYTES]

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
+use crate::changes::another;
 use crate::clients::deliver_at;
 use crate::command::must;
 use crate::companions::one_for_each_backend;
-use crate::net::{BACKENDS, cut_backend, member_ip, mend_backend};
+use crate::doveadm::director;
+use crate::net::{BACKENDS, backend_ip, cut_backend, member_ip, mend_backend};
 use crate::own::LMTP_PORT;
 use crate::site::Site;
 
 const DELIVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dovecot/own_lmtp.py");
 
 /// How many mails each backend has put into the user's INBOX.
-fn saved(site: &Path, user: &str) -> BTreeMap<usize, usize> {
+pub fn saved(site: &Path, user: &str) -> BTreeMap<usize, usize> {
     let who = format!("({user})");
     let count = |backend: usize| {
         let log = fs::read_to_string(site.join(format!("b{backend}/log"))).expect("it writes a log");
@@ -44,20 +48,57 @@ fn message(lines: usize) -> String {
     "Subject: own\r\n\r\n".to_owned() + &lines.collect::<String>()
 }
 
-/// What was said to each recipient at last.
-fn send(site: &Site, member: usize, how: &str, text: &str, recipients: &[&str]) -> BTreeMap<String, String> {
+/// The command that sends such a message.
+fn sending(site: &Site, member: usize, how: &str, text: &str, recipients: &[&str]) -> Vec<String> {
     let file = site.folder.join("own-lmtp.eml");
     fs::write(&file, text).expect("the folder of the test is writable");
     let ca = site.folder.join("ring-ca/ca.pem");
     let (file, ca) = (file.to_str().expect("ASCII"), ca.to_str().expect("ASCII"));
     let server = member_ip(member);
     let words = ["python3", DELIVERS, &server, ca, how, file];
-    let told = must(&[&words[..], recipients].concat());
+    let words = words.iter().chain(recipients);
+    words.map(|word| (*word).to_owned()).collect()
+}
+
+/// What was said to each recipient at last.
+fn send(site: &Site, member: usize, how: &str, text: &str, recipients: &[&str]) -> BTreeMap<String, String> {
+    let words = sending(site, member, how, text, recipients);
+    answers(&must(&words.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+fn answers(told: &str) -> BTreeMap<String, String> {
     let split = |line: &str| {
         let (recipient, said) = line.split_once(' ').expect("a recipient and a reply");
         (recipient.to_owned(), said.to_owned())
     };
     told.lines().map(split).collect()
+}
+
+/// Sends a message by halves, with something done in between; what was said to each recipient at last.
+fn send_by_halves(
+    site: &Site,
+    member: usize,
+    recipients: &[&str],
+    between: impl FnOnce(),
+) -> BTreeMap<String, String> {
+    let words = sending(site, member, "halves", &message(3), recipients);
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python3 is installed");
+    let mut told = BufReader::new(child.stdout.take().expect("it is a pipe"));
+    let mut line = String::new();
+    told.read_line(&mut line).expect("it is a pipe");
+    assert_eq!(line, "half\n", "the message was not begun, see above");
+    between();
+    let mut input = child.stdin.take().expect("it is a pipe");
+    writeln!(input, "on").expect("it waits for this");
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).expect("it writes ASCII");
+    assert!(child.wait().expect("it was started here").success());
+    answers(&rest)
 }
 
 pub fn own_lmtp_brings_one_mail_to_each_user_at_his_own_backend_once(site: &mut Site) {
@@ -123,6 +164,34 @@ pub fn own_lmtp_gives_each_recipient_the_words_of_his_own_backend(site: &mut Sit
         BTreeMap::from([(backend, 1)]),
         "the user without his detail"
     );
+}
+
+pub fn own_lmtp_has_mail_for_a_user_who_is_moved_meanwhile_tried_again_and_no_other(site: &mut Site) {
+    site.must_be_calm();
+    let users = one_for_each_backend("ownmoved");
+    let recipients: Vec<&str> = users.iter().map(|(user, _)| user.as_str()).collect();
+    let (mover, from) = &users[2];
+    let to = another(*from);
+    let told = send_by_halves(site, 3, &recipients, || {
+        director(site.proxy(1), &["move", mover, &backend_ip(to)]);
+    });
+    assert_eq!(
+        told[mover],
+        format!("451 4.3.0 <{mover}> The account is being moved, please try again.")
+    );
+    for (user, backend) in &users[..2] {
+        assert!(told[user].starts_with("250 2.0.0 "), "{told:?}");
+        assert_eq!(
+            saved(&site.folder, user),
+            BTreeMap::from([(*backend, 1)]),
+            "{user}"
+        );
+    }
+    assert_eq!(saved(&site.folder, mover), BTreeMap::new());
+    let told = send(site, 3, "data", &message(3), &[mover]);
+    assert!(told[mover].starts_with("250 2.0.0 "), "{told:?}");
+    assert_eq!(saved(&site.folder, mover), BTreeMap::from([(to, 1)]));
+    assert_eq!(mails(&site.folder, mover).len(), 1, "{mover}");
 }
 
 pub fn own_lmtp_has_mail_for_a_backend_out_of_reach_tried_again_and_no_other(site: &mut Site) {

@@ -11,6 +11,7 @@ use crate::command::{must, run, signal};
 use crate::lookups::{HTTP_PORT, SOCKETMAP_PORT};
 use crate::net::{BACKENDS, MEMBERS, backend_ip, member_ip, namespace};
 use crate::own;
+use crate::postfix::DOMAIN;
 use crate::truth::PROBE;
 use crate::waiting::eventually;
 
@@ -342,8 +343,7 @@ address = \"{me}:{HTTP_PORT}\"
 [[listener]]
 kind = \"socketmap\"
 address = \"{me}:{SOCKETMAP_PORT}\"
-domains = \"example.org\"
-lmtp_user = \"localpart\"
+domains = \"{DOMAIN}\"
 
 "
     );

@@ -46,12 +46,26 @@ pub struct Postfix {
 impl Postfix {
     /// Start one that delivers at the n-th member, whose certificate it verifies.
     pub fn start(site: &Path, member: usize) -> Self {
-        let folder = site.join(format!("postfix-{member}"));
+        let (ca, proxy) = (site.join("ring-ca/ca.pem"), member_ip(member));
+        let route = format!(
+            "virtual_transport = lmtp:inet:{proxy}:{LMTP_PORT}
+lmtp_tls_security_level = secure
+lmtp_tls_CAfile = {}
+lmtp_tls_secure_cert_match = member-{member}.mail
+",
+            ca.display()
+        );
+        Self::start_with(site, &format!("postfix-{member}"), &route)
+    }
+
+    /// Start one with these settings, which say where mail goes.
+    pub fn start_with(site: &Path, name: &str, route: &str) -> Self {
+        let folder = site.join(name);
         let config = folder.join("etc");
         for part in ["etc", "queue", "data"] {
             fs::create_dir_all(folder.join(part)).expect("the folder of the test is writable");
         }
-        fs::write(config.join("main.cf"), settings(site, &folder, member))
+        fs::write(config.join("main.cf"), settings(&folder) + route)
             .expect("the folder of the test is writable");
         fs::write(config.join("master.cf"), SERVICES).expect("the folder of the test is writable");
         let data = folder.join("data");
@@ -126,8 +140,8 @@ impl Drop for Postfix {
     }
 }
 
-fn settings(site: &Path, folder: &Path, member: usize) -> String {
-    let (site, at, proxy) = (site.display(), folder.display(), member_ip(member));
+fn settings(folder: &Path) -> String {
+    let at = folder.display();
     format!(
         "compatibility_level = 3.6
 queue_directory = {at}/queue
@@ -146,10 +160,6 @@ alias_maps =
 alias_database =
 local_recipient_maps =
 virtual_mailbox_domains = {DOMAIN}
-virtual_transport = lmtp:inet:{proxy}:{LMTP_PORT}
-lmtp_tls_security_level = secure
-lmtp_tls_CAfile = {site}/ring-ca/ca.pem
-lmtp_tls_secure_cert_match = member-{member}.mail
 "
     )
 }

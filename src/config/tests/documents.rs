@@ -6,7 +6,7 @@ use super::{LEAST, config};
 use crate::config::parse::{
     CHECK_KEYS, HEALTH_KEYS, LISTENER_KEYS, MEMBER_KEYS, PROXY_KEYS, RING_KEYS, TOP_KEYS,
 };
-use crate::config::{Config, KickBy, ListenerKind};
+use crate::config::{Config, KickBy, ListenerKind, MemberRole, Resolved};
 
 const DOCUMENT: &str = include_str!("../../../docs/CONFIG.md");
 const EXAMPLE: &str = include_str!("../../../examples/maildirector.toml");
@@ -171,6 +171,40 @@ fn the_example_of_lookups_has_every_kind_of_them() {
         .map(|listener| listener.kind);
     let kinds: BTreeSet<ListenerKind> = kinds.collect();
     assert!(kinds.is_superset(&[ListenerKind::Http, ListenerKind::Socketmap].into()));
+}
+
+#[test]
+fn the_examples_of_whole_sites_are_sound() {
+    const TWO: &str = include_str!("../../../examples/two-directors/maildirector.toml");
+    const WITH_2_4: &str = include_str!("../../../examples/dovecot-2.4/maildirector.toml");
+    const PODS: &str = include_str!("../../../examples/kubernetes/maildirector.yaml");
+    let members = |text: &str| {
+        let config = config(text);
+        let mut resolved = Resolved::default();
+        for (number, name) in (1..).zip(config.names()) {
+            resolved.insert(name, vec![[10, 96, 0, number].into()]);
+        }
+        config.members(&resolved).expect("they make a ring")
+    };
+    let votes = |text| {
+        members(text)
+            .iter()
+            .filter(|member| member.role == MemberRole::Witness)
+            .count()
+    };
+    assert_eq!((members(TWO).len(), votes(TWO)), (3, 1));
+    assert_eq!(
+        (members(WITH_2_4).len(), config(WITH_2_4).kick),
+        (3, KickBy::Anvil)
+    );
+    let from = PODS.find("maildirector.toml: |\n").expect("the map has the file");
+    let lines = PODS[from..].lines().skip(1);
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
+    let file: String = lines.map(|line| format!("{}\n", line.trim_start())).collect();
+    let file = file.replace("POD", "maildirector-1").replace("ADDRESS", "10.96.0.2");
+    let pods = config(&file);
+    assert_eq!(members(&file).len(), 3);
+    assert_eq!(pods.proxies.len(), 3);
 }
 
 #[test]

@@ -5,6 +5,9 @@
 //! Until then the sessions must be closed, by somebody else: this process. It is told of every lease through its
 //! standard input, and is told by the end of that input that the director is gone. When another run of the
 //! director serves, the sessions are that one's matter: it knows them from the journal.
+//!
+//! Its standard output is the pipe in which login processes say that their users are still there (`guarded`). Nothing is
+//! ever written to it.
 
 use std::fs;
 use std::io;

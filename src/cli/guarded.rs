@@ -1,9 +1,11 @@
 //! The guard's side of a running member: starting it, telling it of leases, starting it again when it is gone.
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -11,6 +13,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{error, warn};
 
+use super::failure::Failure;
 use super::guard::write_note;
 use crate::daemon::LeaseNote;
 use crate::dovecot::KickBy;
@@ -28,6 +31,42 @@ pub(super) struct GuardSettings {
     pub by: KickBy,
     pub service: PathBuf,
     pub delay: Duration,
+    /// A named pipe that the guard keeps open for reading.
+    pub pipe: Option<Arc<File>>,
+}
+
+impl GuardSettings {
+    /// Has the guard hold the pipe in which login processes say that their users are still there. A login process that loses
+    /// its reader opens the pipe anew, waits in the kernel until there is another one, and closes no session meanwhile
+    /// (`login-proxy-state.c` of Dovecot). It is handed over as the guard's standard output, which it has no other use for.
+    ///
+    /// # Errors
+    /// It can't be opened.
+    pub fn holding(mut self, pipes: &[PathBuf]) -> Result<Self, Failure> {
+        let Some((pipe, others)) = pipes.split_first() else {
+            return Ok(self);
+        };
+        for other in others {
+            warn!(
+                "{}: the guard holds only {}; login processes that write here may close their sessions late when this process dies",
+                other.display(),
+                pipe.display()
+            );
+        }
+        // For writing too: opening it for reading alone would wait for a writer.
+        let opened = OpenOptions::new().read(true).write(true).open(pipe);
+        let opened = opened.map_err(|error| Failure::Start(format!("{}: {error}", pipe.display())))?;
+        self.pipe = Some(Arc::new(opened));
+        Ok(self)
+    }
+
+    /// What the guard has for its standard output.
+    fn output(&self) -> io::Result<Stdio> {
+        let Some(pipe) = &self.pipe else {
+            return Ok(Stdio::null());
+        };
+        Ok(Stdio::from(pipe.try_clone()?))
+    }
 }
 
 struct Running {
@@ -104,7 +143,7 @@ fn start(settings: &GuardSettings) -> io::Result<Running> {
         .arg(&settings.service)
         .args(["--delay-ms", &settings.delay.as_millis().to_string()])
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(settings.output()?)
         .spawn()?;
     let input = child
         .stdin

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::unistd::{Group, User, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Group, Uid, User, setgid, setgroups, setuid};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tracing::{error, info, warn};
 
 use super::arguments::Run;
@@ -18,12 +18,12 @@ use super::read_config::read_config;
 use super::runtime::{runtime, wide_runtime};
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{
-    CONTROL_SOCKET, Ended, Node, NodeSettings, Reloads, STATUS_SOCKET, configured, open_control, open_status,
-    proxies, start, watch_configuration,
+    CONTROL_SOCKET, DoorSettings, Ended, LeaseNote, Node, NodeSettings, Reloads, STATUS_SOCKET, configured,
+    open_control, open_status, proxies, start, watch_configuration,
 };
 use crate::health::ProberSettings;
 use crate::ring::{Security, Tls, TlsFiles};
-use crate::world::{Address, BootClock, Clock, Instant, RealWorld, StorageError, Task, World, select, sleep};
+use crate::world::{Address, BootClock, Clock, Instant, RealWorld, StorageError, World, select, sleep};
 
 /// How often sessions that are to end are counted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -171,7 +171,9 @@ async fn serve(
     mut settings: NodeSettings,
 ) -> Result<(), Failure> {
     let starting = |error: &dyn std::fmt::Display| Failure::Start(error.to_string());
+    let account = Account::of(config)?;
     let world = open_world(&config.state_folder).await?;
+    account.take_folder(&config.state_folder)?;
     info!(
         "member {} ({}), {} of ring {}, version {}",
         me.id.index(),
@@ -180,25 +182,27 @@ async fn serve(
         config.cluster,
         env!("CARGO_PKG_VERSION")
     );
-    let _guard = guard(&world, config, &mut settings);
+    let guard = guard(config, &mut settings);
+    let pipes = notify_pipes(&settings);
     let mut node = start(world.clone(), settings)
         .await
         .map_err(|error| starting(&error))?;
+    let _guard = match guard {
+        None => None,
+        Some((guard, told)) => Some(world.spawn("guard", keep_guard(guard.holding(&pipes)?, told))),
+    };
     let status = Address::Unix(config.state_folder.join(STATUS_SOCKET));
     let _status = open_status(world.clone(), node.desk().clone(), status.clone())
         .await
         .map_err(|error| Failure::Start(format!("cannot listen at {status}: {error}")))?;
     let read = reader(file.to_owned());
-    let certificates = node
-        .proxies()
-        .iter()
-        .filter_map(|proxy| proxy.tls().cloned())
-        .collect();
+    let files = node.proxies().iter();
+    let files = files.flat_map(|proxy| proxy.reloadable().to_vec()).collect();
     let (reloads, _configuration) = watch_configuration(
         world.clone(),
         node.desk().clone(),
         (config.clone(), resolved),
-        certificates,
+        files,
         read,
     );
     let control = Address::Unix(config.state_folder.join(CONTROL_SOCKET));
@@ -211,7 +215,7 @@ async fn serve(
     .await
     .map_err(|error| Failure::Start(format!("cannot listen at {control}: {error}")))?;
     let _hangups = world.spawn("hangups", reload_at_hangups(reloads, &starting)?);
-    drop_privileges(config)?;
+    account.become_it(&config.state_folder)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(|error| starting(&error))?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(|error| starting(&error))?;
     // A service manager that wants to know gets it; others have no such socket.
@@ -327,7 +331,10 @@ async fn open_world(folder: &Path) -> Result<RealWorld, Failure> {
 
 /// A director whose sessions live in other processes gets a guard; one that is alone has nobody who could serve its
 /// users elsewhere, and one that serves without a majority keeps its sessions on purpose.
-fn guard(world: &RealWorld, config: &Config, settings: &mut NodeSettings) -> Option<Task> {
+fn guard(
+    config: &Config,
+    settings: &mut NodeSettings,
+) -> Option<(GuardSettings, UnboundedReceiver<LeaseNote>)> {
     let (by, service) = settings.kick.clone()?;
     let Address::Unix(service) = service else {
         return None;
@@ -342,45 +349,86 @@ fn guard(world: &RealWorld, config: &Config, settings: &mut NodeSettings) -> Opt
         by,
         service,
         delay: config.user_kick_delay,
+        pipe: None,
     };
-    Some(world.spawn("guard", keep_guard(guard, told)))
+    Some((guard, told))
 }
 
-/// Everything is open: from here on no rights of root are needed.
-fn drop_privileges(config: &Config) -> Result<(), Failure> {
-    let failed = |what: &str, name: &str, why: &dyn std::fmt::Display| {
-        Failure::Start(format!("{}: {what} = \"{name}\": {why}", config.file))
+/// The named pipes in which login processes say that their users are still there.
+fn notify_pipes(settings: &NodeSettings) -> Vec<PathBuf> {
+    let pipe = |door: &DoorSettings| match door {
+        DoorSettings::Notify { listen } => listen.address.path().map(Path::to_owned),
+        _ => None,
     };
-    let mut gid = None;
-    if let Some(name) = config.group.as_deref() {
-        let group = Group::from_name(name).map_err(|error| failed("group", name, &error))?;
-        gid = Some(
-            group
-                .ok_or_else(|| failed("group", name, &"there is no such group"))?
-                .gid,
-        );
+    settings.doors.iter().filter_map(pipe).collect()
+}
+
+/// Who this process becomes once everything is open.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    uid: Option<Uid>,
+    gid: Option<Gid>,
+}
+
+impl Account {
+    fn of(config: &Config) -> Result<Self, Failure> {
+        let failed = |what: &str, name: &str, why: &dyn std::fmt::Display| {
+            Failure::Start(format!("{}: {what} = \"{name}\": {why}", config.file))
+        };
+        let mut account = Account::default();
+        if let Some(name) = config.group.as_deref() {
+            let group = Group::from_name(name).map_err(|error| failed("group", name, &error))?;
+            let group = group.ok_or_else(|| failed("group", name, &"there is no such group"))?;
+            account.gid = Some(group.gid);
+        }
+        if let Some(name) = config.user.as_deref() {
+            let user = User::from_name(name).map_err(|error| failed("user", name, &error))?;
+            let user = user.ok_or_else(|| failed("user", name, &"there is no such user"))?;
+            account.uid = Some(user.uid);
+            account.gid = account.gid.or(Some(user.gid));
+        }
+        Ok(account)
     }
-    let mut uid = None;
-    if let Some(name) = config.user.as_deref() {
-        let user = User::from_name(name).map_err(|error| failed("user", name, &error))?;
-        let user = user.ok_or_else(|| failed("user", name, &"there is no such user"))?;
-        uid = Some(user.uid);
-        gid = gid.or(Some(user.gid));
-        let handed = hand_over(&config.state_folder, user.uid, user.gid);
-        handed.map_err(|error| failed("user", name, &error))?;
+
+    /// The state folder becomes the user's. What this process makes there from now on does, too.
+    fn take_folder(self, folder: &Path) -> Result<(), Failure> {
+        let Some(uid) = self.uid else {
+            return Ok(());
+        };
+        let taken = std::os::unix::fs::chown(folder, Some(uid.as_raw()), self.gid.map(Gid::as_raw));
+        taken.map_err(|error| {
+            Failure::Start(format!(
+                "{}: cannot become user {uid}'s: {error}",
+                folder.display()
+            ))
+        })
     }
-    if let Some(gid) = gid {
-        setgroups(&[gid]).map_err(|error| Failure::Start(format!("cannot leave root's groups: {error}")))?;
-        setgid(gid).map_err(|error| Failure::Start(format!("cannot take group {gid}: {error}")))?;
+
+    /// Everything is open: from here on no rights of root are needed.
+    fn become_it(self, folder: &Path) -> Result<(), Failure> {
+        if let (Some(uid), Some(gid)) = (self.uid, self.gid) {
+            let handed = hand_over(folder, uid, gid);
+            handed.map_err(|error| {
+                Failure::Start(format!(
+                    "{}: cannot become user {uid}'s: {error}",
+                    folder.display()
+                ))
+            })?;
+        }
+        if let Some(gid) = self.gid {
+            setgroups(&[gid])
+                .map_err(|error| Failure::Start(format!("cannot leave root's groups: {error}")))?;
+            setgid(gid).map_err(|error| Failure::Start(format!("cannot take group {gid}: {error}")))?;
+        }
+        if let Some(uid) = self.uid {
+            setuid(uid).map_err(|error| Failure::Start(format!("cannot become user {uid}: {error}")))?;
+        }
+        Ok(())
     }
-    if let Some(uid) = uid {
-        setuid(uid).map_err(|error| Failure::Start(format!("cannot become user {uid}: {error}")))?;
-    }
-    Ok(())
 }
 
 /// The state folder and what is in it become the user's whom this process is about to be.
-fn hand_over(folder: &Path, uid: nix::unistd::Uid, gid: nix::unistd::Gid) -> io::Result<()> {
+fn hand_over(folder: &Path, uid: Uid, gid: Gid) -> io::Result<()> {
     std::os::unix::fs::chown(folder, Some(uid.as_raw()), Some(gid.as_raw()))?;
     for entry in std::fs::read_dir(folder)? {
         std::os::unix::fs::lchown(entry?.path(), Some(uid.as_raw()), Some(gid.as_raw()))?;

@@ -69,7 +69,7 @@ pub use parse::{FILE_BYTES_MAX, parse};
 pub use proxy_spec::{
     IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE,
     OF_ADDRESS_DEFAULT, PROXIES_MAX, PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol,
-    ProxySpec,
+    ProxySpec, VerifierSpec,
 };
 pub use recipient::{LmtpUser, UserDomains};
 pub use reloaded::{Reload, ReloadError};

@@ -48,6 +48,8 @@ pub struct ProxySpec {
     pub greeting: Box<str>,
     /// What is announced before a login.
     pub capabilities: Vec<Box<str>>,
+    /// Who verifies their passwords.
+    pub verifier: VerifierSpec,
     /// The tag of the backends that may serve them; empty by default.
     pub tag: Box<str>,
     /// For LMTP: which part of a recipient's address is the user.
@@ -76,6 +78,18 @@ pub struct ProxySpec {
     pub backend_origin: bool,
     /// Backends get a PROXY header.
     pub backend_proxy_header: bool,
+}
+
+/// Who verifies the passwords of a proxy's clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum VerifierSpec {
+    /// The backend, at the login there.
+    #[default]
+    Backend,
+    /// A passwd-file of Dovecot's form.
+    PasswdFile(PathBuf),
+    /// Dovecot's auth server, by its `auth-client` socket.
+    AuthSocket(PathBuf),
 }
 
 /// What clients of a proxy speak.

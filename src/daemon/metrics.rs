@@ -285,8 +285,13 @@ const PROXIES: Sort<proxy::Counted> = Sort {
         ),
         (
             "proxy_logins_rejected",
-            "Logins, or recipients, that a backend has refused",
+            "Logins, or recipients, that a backend has refused, or the accounts",
             |of| of.rejected,
+        ),
+        (
+            "proxy_logins_unverified",
+            "Logins that nobody could verify",
+            |of| of.unverified,
         ),
         (
             "proxy_logins_refused",

@@ -1,30 +1,54 @@
 //! From what the configuration says of proxies to what they are started with.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
 
-use crate::config::{Config, ProxySpec, TlsUse};
+use crate::config::{Config, ProxySpec, TlsUse, VerifierSpec};
 use crate::proxy::{
-    BackendSettings, BackendTls, CertificateFiles, ClientTls, FrontSettings, ProxyLimits, ProxySettings,
-    TlsFileError,
+    AccountFile, BackendSettings, BackendTls, CertificateFiles, ClientTls, FileError, FrontSettings,
+    ProxyLimits, ProxySettings, VerifierSettings,
 };
-use crate::world::Listen;
+use crate::world::{Address, Listen};
 
 /// All proxies of the configuration. `host` is the name of this machine.
 ///
 /// # Errors
 /// A certificate, a key or a CA can't be used.
-pub fn proxies(config: &Config, host: &str) -> Result<Vec<ProxySettings>, TlsFileError> {
-    let of = |spec| proxy(spec, config.master_user_separator, host);
+pub fn proxies(config: &Config, host: &str) -> Result<Vec<ProxySettings>, FileError> {
+    let mut files = BTreeMap::new();
+    let of = |spec| proxy(spec, config.master_user_separator, host, &mut files);
     config.proxies.iter().map(of).collect()
+}
+
+/// Proxies that name the same file share what was read.
+fn verifier(
+    spec: &VerifierSpec,
+    master_user_separator: Option<char>,
+    files: &mut BTreeMap<PathBuf, AccountFile>,
+) -> Result<VerifierSettings, FileError> {
+    Ok(match spec {
+        VerifierSpec::Backend => VerifierSettings::Backend,
+        VerifierSpec::AuthSocket(path) => VerifierSettings::Dovecot(Address::Unix(path.clone())),
+        VerifierSpec::PasswdFile(path) => match files.get(path) {
+            Some(file) => VerifierSettings::File(file.clone()),
+            None => {
+                let file = AccountFile::load(path.clone(), master_user_separator)?;
+                files.insert(path.clone(), file.clone());
+                VerifierSettings::File(file)
+            }
+        },
+    })
 }
 
 fn proxy(
     spec: &ProxySpec,
     master_user_separator: Option<char>,
     host: &str,
-) -> Result<ProxySettings, TlsFileError> {
+    files: &mut BTreeMap<PathBuf, AccountFile>,
+) -> Result<ProxySettings, FileError> {
     let tls = match spec.tls {
         TlsUse::No => None,
         TlsUse::StartTls | TlsUse::Tls => {
@@ -52,6 +76,7 @@ fn proxy(
         front: Arc::new(front),
         tls,
         is_implicit_tls: spec.tls == TlsUse::Tls,
+        verifier: verifier(&spec.verifier, master_user_separator, files)?,
         tag: spec.tag.clone(),
         lmtp_user: spec.lmtp_user,
         master_user_separator,
@@ -68,7 +93,7 @@ fn proxy(
     })
 }
 
-fn backend(spec: &ProxySpec) -> Result<BackendSettings, TlsFileError> {
+fn backend(spec: &ProxySpec) -> Result<BackendSettings, FileError> {
     let tls = match spec.backend_tls {
         TlsUse::No => None,
         TlsUse::StartTls | TlsUse::Tls => {

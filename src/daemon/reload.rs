@@ -15,7 +15,7 @@ use super::names::{resolve, watch_names};
 use crate::config::{Config, Fault, MemberSpec, Reload, Resolved, roster};
 use crate::director::CommandError;
 use crate::dovecot::Desk;
-use crate::proxy::ClientTls;
+use crate::proxy::Reloadable;
 use crate::topology::{Change, ChangeError, Topology};
 use crate::world::{Clock, Task, World};
 
@@ -43,13 +43,13 @@ impl Reloads {
 }
 
 /// Keeps the ring to the configuration: resolves the backends' names again and again, and takes over what `read` gives
-/// whenever somebody asks, the proxies' certificates too. `config` and `known` are those that the member was started with; `read` tells in words why
+/// whenever somebody asks, the proxies' certificates and accounts too. `config` and `known` are those that the member was started with; `read` tells in words why
 /// there is no configuration.
 pub fn watch_configuration<W: World>(
     world: W,
     desk: CoreDesk,
     (config, known): (Config, Resolved),
-    certificates: Vec<ClientTls>,
+    files: Vec<Reloadable>,
     read: impl Fn() -> Result<Config, String> + Send + 'static,
 ) -> (Reloads, Task) {
     let (asking, asked) = channel(WAITING_MAX);
@@ -59,7 +59,7 @@ pub fn watch_configuration<W: World>(
         desk,
         config,
         known,
-        certificates,
+        files,
     };
     let task = world.spawn("reload", watching.run(asked, read));
     (Reloads(asking), task)
@@ -72,7 +72,7 @@ struct Watching<W: World> {
     config: Config,
     known: Resolved,
     /// Those of the proxies.
-    certificates: Vec<ClientTls>,
+    files: Vec<Reloadable>,
     _names: Task,
 }
 
@@ -112,10 +112,10 @@ impl<W: World> Watching<W> {
         let seed = new.seed(&resolved).map_err(|faults| said(&faults))?;
         let configured = Topology::new(seed).map_err(|error| error.to_string())?;
         let mut lines = self.change(&reload).await?;
-        for certificates in &self.certificates {
-            // The rest is taken over already, and what clients are shown still serves.
-            if let Err(error) = certificates.reload() {
-                lines.push(format!("a proxy keeps its certificates: {error}"));
+        for files in &self.files {
+            // The rest is taken over already, and what was read before still serves.
+            if let Err(error) = files.reload() {
+                lines.push(format!("a proxy keeps what it has read before: {error}"));
             }
         }
         self.desk.configured(Arc::new(configured));

@@ -204,7 +204,12 @@ impl<W: World> Core<W> {
         self.sessions.open.insert(id, session);
         self.sessions.by_hold.insert((user, serial, id));
         // When the client has gone the permit is dropped here, and the session ends.
-        let _ = login.reply.send(Ok(Admitted { ip, hostname, permit }));
+        let _ = login.reply.send(Ok(Admitted {
+            ip,
+            hostname,
+            port: None,
+            permit,
+        }));
     }
 
     /// A permit was dropped.

@@ -12,6 +12,7 @@ pub struct Counters {
     pub(super) logins: AtomicU64,
     pub(super) rejected: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) unverified: AtomicU64,
     pub(super) backend_failed: AtomicU64,
     pub(super) broken: AtomicU64,
 }
@@ -27,8 +28,10 @@ pub struct Counted {
     pub turned_away: u64,
     /// Clients who were logged in; by LMTP, recipients whose mail a backend has taken.
     pub logins: u64,
-    /// Logins, or recipients, that a backend has refused.
+    /// Logins, or recipients, that a backend has refused, or the accounts.
     pub rejected: u64,
+    /// Logins that nobody could verify.
+    pub unverified: u64,
     /// Logins, or recipients, that the director has refused.
     pub refused: u64,
     /// Logins, or recipients, for which no backend could be used.
@@ -48,6 +51,7 @@ impl Counters {
             logins: of(&self.logins),
             rejected: of(&self.rejected),
             refused: of(&self.refused),
+            unverified: of(&self.unverified),
             backend_failed: of(&self.backend_failed),
             broken: of(&self.broken),
         }

@@ -34,6 +34,8 @@ pub struct Admitted {
     pub ip: IpAddr,
     /// Its name, which its certificate should have.
     pub hostname: Option<Box<str>>,
+    /// The port there, where it is another than the listener's settings say.
+    pub port: Option<u16>,
     /// To be held while the session lasts.
     pub permit: Permit,
 }

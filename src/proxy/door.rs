@@ -12,7 +12,8 @@ use tracing::{info, warn};
 use super::counters::{Open, count};
 use super::entry::StreamOf;
 use super::reception::Reception;
-use super::{Counters, Desk, ProxySettings};
+use super::verifier::Verifier;
+use super::{Counters, Desk, ProxySettings, Reloadable, VerifierSettings};
 use crate::world::{Address, Clock, Instant, Listener, Network, Task, World, select, sleep};
 
 /// A pause after a failed accept: out of file descriptors, the next one fails at once.
@@ -27,7 +28,7 @@ pub struct Door {
     address: Address,
     protocol: &'static str,
     counters: Arc<Counters>,
-    tls: Option<super::ClientTls>,
+    reloadable: Vec<Reloadable>,
     closing: UnboundedSender<Told>,
     _task: Task,
 }
@@ -48,9 +49,9 @@ impl Door {
         &self.counters
     }
 
-    /// Its certificates.
-    pub fn tls(&self) -> Option<&super::ClientTls> {
-        self.tls.as_ref()
+    /// Its certificates and accounts, which can be read again.
+    pub fn reloadable(&self) -> &[Reloadable] {
+        &self.reloadable
     }
 
     /// Takes no new clients from now on; those who are there stay.
@@ -70,13 +71,18 @@ pub async fn open_door<W: World, D: Desk>(world: W, desk: D, settings: ProxySett
     let protocol = settings.protocol.name();
     info!("{protocol}: listening on {address}");
     let counters = Arc::new(Counters::default());
-    let tls = settings.tls.clone();
+    let certificates = settings.tls.clone().map(Reloadable::Certificates);
+    let accounts = match &settings.verifier {
+        VerifierSettings::File(file) => Some(Reloadable::Accounts(file.clone())),
+        VerifierSettings::Backend | VerifierSettings::Dovecot(_) => None,
+    };
     let (told, tells) = unbounded_channel();
     let accepting = Accepting {
         world: world.clone(),
         reception: Arc::new(Reception {
             world: world.clone(),
             desk,
+            verifier: Verifier::start(&world, &settings.verifier),
             settings,
             counters: Arc::clone(&counters),
         }),
@@ -90,7 +96,7 @@ pub async fn open_door<W: World, D: Desk>(world: W, desk: D, settings: ProxySett
         address,
         protocol,
         counters,
-        tls,
+        reloadable: certificates.into_iter().chain(accounts).collect(),
         closing: told,
         _task: task,
     })

@@ -95,7 +95,8 @@ impl<W: World> Way<'_, W> {
         origin: &Origin,
         leave: Leave<'_, W::Clock>,
     ) -> Result<Option<Channel<StreamOf<W>>>, Stop> {
-        let address = SocketAddr::new(admitted.ip, self.settings.port);
+        let port = admitted.port.unwrap_or(self.settings.port);
+        let address = SocketAddr::new(admitted.ip, port);
         if address == origin.local {
             return Err(Stop::Failed(
                 "it is this listener: the login would come back".to_owned(),

@@ -41,7 +41,8 @@ pub(super) struct Leave<'a, C> {
 impl<C: Clock> Leave<'_, C> {
     /// Whether what was read may be written now. To be asked before each write, after the read.
     pub fn is_given(&self) -> bool {
-        !self.permit.is_revoked() && self.gate.is_open(self.clock.now())
+        let may_go_on = || !self.permit.needs_lease() || self.gate.is_open(self.clock.now());
+        !self.permit.is_revoked() && may_go_on()
     }
 }
 

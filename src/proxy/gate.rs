@@ -18,6 +18,11 @@ impl Gate {
         self.0.store(until.as_nanos(), Ordering::Release);
     }
 
+    /// Until when it is open, as far as is known now.
+    pub fn until(&self) -> Instant {
+        Instant::from_nanos(self.0.load(Ordering::Acquire))
+    }
+
     /// Whether it is open at `now`, which has to be read after the bytes that are to be forwarded.
     pub fn is_open(&self, now: Instant) -> bool {
         now.as_nanos() < self.0.load(Ordering::Acquire)

@@ -11,12 +11,15 @@
 //! | `reception` | what all clients of a listener share |
 //! | `guest` | a client's connection: reading and writing in time |
 //! | `visit` | a client before his login, and to the end of his session |
+//! | `accounts`, `verifier`, `auth_link` | who verifies him, if not the backend: a passwd-file, or Dovecot's auth server |
 //! | `entry` | his login at the backend |
 //! | `forward`, `gate`, `permit` | bytes both ways, and what ends them: the lease for all, the permit for one |
 //! | `channel`, `tls`, `proxy_header` | TLS on both sides, and the header by which proxies tell for whom they speak |
 //!
-//! Whom to let in, and where, is asked at the [`Desk`]; passwords are left to the backends.
+//! Whom to let in, and where, is asked at the [`Desk`].
 
+mod accounts;
+mod auth_link;
 mod channel;
 mod counters;
 mod credentials;
@@ -39,6 +42,7 @@ mod sides;
 pub mod sieve;
 pub mod submission;
 mod tls;
+mod verifier;
 mod visit;
 
 pub use crate::config::ProxyProtocol as Protocol;
@@ -51,4 +55,5 @@ pub use input::{Input, TooLong};
 pub use permit::{Permit, Revoker};
 pub use settings::{BackendSettings, ProxyLimits, ProxySettings, TTL_MAX};
 pub use sides::{BackLogin, BackStep, COMMANDS_MAX, Claims, FAILURES_MAX, FrontSettings, FrontStep, Origin};
-pub use tls::{BackendTls, CertificateFiles, ClientTls, TlsFileError};
+pub use tls::{BackendTls, CertificateFiles, ClientTls, FileError};
+pub use verifier::{AccountFile, Reloadable, VerifierSettings};

@@ -18,6 +18,7 @@ struct Shared {
 /// whoever gave it is told.
 pub struct Permit {
     shared: Arc<Shared>,
+    needs_lease: bool,
     ended: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
@@ -31,9 +32,24 @@ impl Permit {
         let shared = Arc::new(Shared::default());
         let permit = Permit {
             shared: Arc::clone(&shared),
+            needs_lease: true,
             ended: Some(Box::new(ended)),
         };
         (permit, Revoker(shared))
+    }
+
+    /// A permit of a user who is at one backend whatever the ring decides. Nobody takes it back.
+    pub fn unconditional() -> Self {
+        Permit {
+            shared: Arc::default(),
+            needs_lease: false,
+            ended: None,
+        }
+    }
+
+    /// Whether the session may only go on under the director's lease.
+    pub(super) fn needs_lease(&self) -> bool {
+        self.needs_lease
     }
 
     /// Whether the session has to end.

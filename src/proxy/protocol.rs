@@ -16,6 +16,33 @@ pub(super) fn goodbye(protocol: Protocol, text: &str) -> Vec<u8> {
     }
 }
 
+/// Why a client's credentials do not let him in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// They are not right; nobody is told what is wrong with them.
+    Wrong,
+    /// They are, and he may not log in.
+    NotAllowed,
+}
+
+/// What a client is told who is not let in, in the form in which a backend would say it: one line, which for IMAP has no tag yet.
+pub(super) fn refusal(protocol: Protocol, refusal: Refusal, text: &str) -> Vec<u8> {
+    let is_quotable = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
+    let text: String = text.chars().filter(|c| is_quotable(*c)).collect();
+    let line = match (protocol, refusal) {
+        // RFC 5530, section 3.
+        (Protocol::Imap, Refusal::Wrong) => format!("NO [AUTHENTICATIONFAILED] {text}\r\n"),
+        (Protocol::Imap, Refusal::NotAllowed) => format!("NO [AUTHORIZATIONFAILED] {text}\r\n"),
+        // RFC 3206, section 5.
+        (Protocol::Pop3, _) => format!("-ERR [AUTH] {text}\r\n"),
+        (Protocol::Sieve, _) => format!("NO \"{text}\"\r\n"),
+        // RFC 4954, section 6.
+        (Protocol::Submission | Protocol::Lmtp, Refusal::Wrong) => format!("535 5.7.8 {text}\r\n"),
+        (Protocol::Submission | Protocol::Lmtp, Refusal::NotAllowed) => format!("535 5.7.0 {text}\r\n"),
+    };
+    line.into_bytes()
+}
+
 /// Whether the greeting comes once more after STARTTLS: a ManageSieve server says its capabilities anew by itself (RFC 5804,
 /// section 2.2).
 pub(super) fn greets_after_tls(protocol: Protocol) -> bool {

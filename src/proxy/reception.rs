@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::entry::Way;
 use super::forward::Leave;
+use super::verifier::Verifier;
 use super::{Admitted, Counters, Desk, ProxySettings};
 use crate::world::World;
 
@@ -15,6 +16,7 @@ pub(super) struct Reception<W, D> {
     pub desk: D,
     pub settings: ProxySettings,
     pub counters: Arc<Counters>,
+    pub verifier: Verifier,
 }
 
 impl<W: World, D: Desk> Reception<W, D> {

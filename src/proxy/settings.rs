@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::tls::{BackendTls, ClientTls};
-use super::{FrontSettings, Protocol};
+use super::{FrontSettings, Protocol, VerifierSettings};
 use crate::config::LmtpUser;
 use crate::world::Listen;
 
@@ -26,6 +26,8 @@ pub struct ProxySettings {
     pub tls: Option<ClientTls>,
     /// TLS from the first byte on.
     pub is_implicit_tls: bool,
+    /// Who verifies their passwords; not for LMTP.
+    pub verifier: VerifierSettings,
     /// The tag of the backends that may serve them; empty by default.
     pub tag: Box<str>,
     /// For LMTP: which part of a recipient's address is the user.

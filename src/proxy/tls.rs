@@ -24,20 +24,20 @@ pub struct CertificateFiles {
 
 /// A file that can't be used. What was in use stays in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFileError {
+pub struct FileError {
     /// Which.
     pub file: PathBuf,
     /// What is wrong with it.
     pub why: String,
 }
 
-impl fmt::Display for TlsFileError {
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.file.display(), self.why)
     }
 }
 
-impl std::error::Error for TlsFileError {}
+impl std::error::Error for FileError {}
 
 /// TLS towards clients. Clones share their certificates.
 #[derive(Clone, Debug)]
@@ -51,7 +51,7 @@ impl ClientTls {
     ///
     /// # Errors
     /// A file can't be used.
-    pub fn load(files: Vec<CertificateFiles>) -> Result<Self, TlsFileError> {
+    pub fn load(files: Vec<CertificateFiles>) -> Result<Self, FileError> {
         let keys = read_all(&files)?;
         let certificates = Arc::new(Certificates {
             files,
@@ -77,7 +77,7 @@ impl ClientTls {
     ///
     /// # Errors
     /// A file can't be used; all certificates stay as they were.
-    pub fn reload(&self) -> Result<(), TlsFileError> {
+    pub fn reload(&self) -> Result<(), FileError> {
         let keys = read_all(&self.certificates.files)?;
         let mut current = self
             .certificates
@@ -111,12 +111,12 @@ impl ResolvesServerCert for Certificates {
     }
 }
 
-fn read_all(files: &[CertificateFiles]) -> Result<Vec<Arc<CertifiedKey>>, TlsFileError> {
+fn read_all(files: &[CertificateFiles]) -> Result<Vec<Arc<CertifiedKey>>, FileError> {
     files.iter().map(read).collect()
 }
 
-fn read(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, TlsFileError> {
-    let failed = |file: &Path, why: &dyn fmt::Display| TlsFileError {
+fn read(files: &CertificateFiles) -> Result<Arc<CertifiedKey>, FileError> {
+    let failed = |file: &Path, why: &dyn fmt::Display| FileError {
         file: file.to_path_buf(),
         why: why.to_string(),
     };
@@ -148,8 +148,8 @@ impl BackendTls {
         ca: Option<&Path>,
         is_by_command: bool,
         name: Option<ServerName<'static>>,
-    ) -> Result<Self, TlsFileError> {
-        let config = client_tls(ca).map_err(|why| TlsFileError {
+    ) -> Result<Self, FileError> {
+        let config = client_tls(ca).map_err(|why| FileError {
             file: ca.map(Path::to_path_buf).unwrap_or_default(),
             why,
         })?;

@@ -6,16 +6,20 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tracing::{debug, info, warn};
 
+use super::accounts::{Account, Host, Peer, Verdict};
 use super::channel::Channel;
 use super::counters::count;
 use super::desk::{MOVED, UNAVAILABLE};
 use super::entry::{Entry, StreamOf};
 use super::forward::{self, Ending, Ways, forward};
 use super::guest::{FAREWELL_MAX, Guest, Left};
-use super::protocol::{Front, goodbye, greets_after_tls};
+use super::protocol::{Front, Refusal, goodbye, greets_after_tls, refusal};
 use super::reception::Reception;
-use super::{Admitted, BackLogin, Credentials, Desk, FrontStep, Input, Login, Protocol, Refused, lmtp};
-use crate::world::{Clock, Instant, World, deadline};
+use super::verifier::unverified;
+use super::{
+    Admitted, BackLogin, Credentials, Desk, FrontStep, Input, Login, Origin, Permit, Protocol, Refused, lmtp,
+};
+use crate::world::{Clock, Instant, Network, World, deadline};
 
 /// A client who is logged in.
 struct Session<W: World> {
@@ -175,23 +179,15 @@ impl<W: World, D: Desk> Guest<'_, W, D> {
             front.unavailable("Too many proxies.", &mut self.out);
             return Ok(None);
         };
-        let user = self.routed_name(&credentials.user);
-        let login = Login {
-            user: &user,
-            tag: &settings.tag,
-            protocol: settings.protocol.name(),
-            client: self.from,
+        let Some(account) = self.verify(front, credentials, &origin).await else {
+            return Ok(None);
         };
-        let admitted = match reception.desk.admit(login).await {
-            Ok(admitted) => admitted,
-            Err(refused) => {
-                count(&reception.counters.refused);
-                self.tell_refused(front, &user, refused);
-                return Ok(None);
-            }
+        let Some(admitted) = self.admit(front, &account).await else {
+            return Ok(None);
         };
+        let user: Box<str> = account.user.into();
         let login = BackLogin {
-            credentials,
+            credentials: account.sent,
             origin: settings.backend.tells_origin.then_some(passed_on),
             host: settings.front.host.clone(),
             wants_starttls: settings.backend.wants_starttls(),
@@ -222,6 +218,125 @@ impl<W: World, D: Desk> Guest<'_, W, D> {
                 Ok(None)
             }
         }
+    }
+
+    /// The client's account, if he has proved himself, or if that is left to the backend; else he was told.
+    async fn verify(
+        &mut self,
+        front: &mut Front,
+        credentials: Credentials,
+        origin: &Origin,
+    ) -> Option<Account> {
+        let reception = self.reception;
+        let settings = &reception.settings;
+        let peer = Peer {
+            service: settings.protocol.name(),
+            local: origin.local,
+            remote: origin.client,
+            is_tls: origin.is_tls,
+            session: &origin.session,
+        };
+        let verifying = reception
+            .verifier
+            .verify(&reception.world, &credentials, peer, self.until);
+        let verdict = match verifying.await {
+            Some(verdict) => verdict,
+            None => {
+                let user = self.routed_name(&credentials.user);
+                return Some(unverified(&user, credentials));
+            }
+        };
+        let (counter, at) = (&reception.counters, &settings.listen.address);
+        match verdict {
+            Verdict::In(account) => return Some(*account),
+            Verdict::Wrong => {
+                count(&counter.rejected);
+                let reply = refusal(settings.protocol, Refusal::Wrong, "Authentication failed.");
+                front.rejected(&reply, &mut self.out);
+            }
+            Verdict::Refused(why) => {
+                count(&counter.rejected);
+                front.rejected(
+                    &refusal(settings.protocol, Refusal::NotAllowed, &why),
+                    &mut self.out,
+                );
+            }
+            Verdict::TemporarilyUnavailable(why) => {
+                count(&counter.unverified);
+                warn!("{at}: {why}");
+                front.unavailable(
+                    "The password can't be verified now, please try again.",
+                    &mut self.out,
+                );
+            }
+        }
+        None
+    }
+
+    /// Where the client is let in; else he was told why not.
+    async fn admit(&mut self, front: &mut Front, account: &Account) -> Option<Admitted> {
+        let reception = self.reception;
+        let settings = &reception.settings;
+        if let Some(host) = &account.host {
+            return self.fixed(front, account, host).await;
+        }
+        let login = Login {
+            user: &account.user,
+            tag: account.tag.as_deref().unwrap_or(&settings.tag),
+            protocol: settings.protocol.name(),
+            client: self.from,
+        };
+        match reception.desk.admit(login).await {
+            Ok(admitted) => Some(Admitted {
+                port: account.port,
+                ..admitted
+            }),
+            Err(refused) => {
+                count(&reception.counters.refused);
+                self.tell_refused(front, &account.user, refused);
+                None
+            }
+        }
+    }
+
+    /// A user whose account names his backend is there whatever the ring decides.
+    async fn fixed(&mut self, front: &mut Front, account: &Account, host: &Host) -> Option<Admitted> {
+        let (hostname, known) = match host {
+            Host::Address(ip) => (None, Some(*ip)),
+            Host::Name { name, address } => (Some(name.clone()), *address),
+        };
+        let ip = match (known, &hostname) {
+            (None, Some(name)) => {
+                let clock = self.reception.world.clock();
+                let resolving = self.reception.world.network().resolve(name);
+                let found = deadline(
+                    clock,
+                    clock.now().plus(self.reception.settings.limits.connect),
+                    resolving,
+                )
+                .await;
+                found
+                    .ok()
+                    .and_then(Result::ok)
+                    .and_then(|ips| ips.first().copied())
+            }
+            (known, _) => known,
+        };
+        let Some(ip) = ip else {
+            count(&self.reception.counters.backend_failed);
+            let (at, user) = (&self.reception.settings.listen.address, &account.user);
+            warn!(
+                "{at}: {user} is not let in: the host {hostname:?} of his account has no address; correct it"
+            );
+            front.unavailable(UNAVAILABLE, &mut self.out);
+            return None;
+        };
+        Some(Admitted {
+            ip,
+            hostname,
+            port: account.port,
+            permit: Permit::unconditional(),
+        })
     }
 
     /// From here on bytes are only forwarded.

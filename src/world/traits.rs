@@ -23,6 +23,12 @@ pub trait World: Clone + Send + Sync + 'static {
     /// 64 random bits: for boots, incarnations and the jitter of back-offs.
     fn entropy(&self) -> u64;
 
+    /// Does what takes a processor for long where it holds up no task; nothing when it could not be done.
+    fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send;
+
     /// Starts a task. All tasks start here, so that a simulation can order them; the name is for whoever watches.
     fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Task;
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::site::Site;
 use crate::{
     changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, load, logins, lookups,
-    own, own_lmtp, own_postfix, own_tls, poolmon,
+    own, own_accounts, own_lmtp, own_postfix, own_tls, poolmon,
 };
 
 /// What the users rely on; the name says what.
@@ -24,7 +24,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 43] = scenarios![
+const SCENARIOS: [Scenario; 45] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -41,6 +41,8 @@ const SCENARIOS: [Scenario; 43] = scenarios![
     own_tls::own_tls_has_the_certificate_for_each_name_and_no_old_version,
     own_tls::own_tls_lets_users_log_in_by_openssl,
     own_tls::own_tls_lets_mbsync_fetch_whole_mailboxes,
+    own_accounts::accounts_of_a_file_say_who_comes_in_and_where,
+    own_accounts::accounts_of_dovecots_auth_say_who_comes_in_and_where,
     own_lmtp::own_lmtp_brings_one_mail_to_each_user_at_his_own_backend_once,
     own_lmtp::own_lmtp_brings_large_messages_whole_by_data_and_by_chunks,
     own_lmtp::own_lmtp_gives_each_recipient_the_words_of_his_own_backend,
@@ -63,9 +65,9 @@ const SCENARIOS: [Scenario; 43] = scenarios![
     cuts::a_director_cut_off_closes_its_sessions_and_serves_again_when_mended,
     own::a_director_killed_takes_only_its_own_sessions_along,
     own::a_director_cut_off_ends_the_sessions_at_its_own_proxies,
+    load::many_clients_and_mail_servers_lose_no_mail_while_the_site_changes,
     deaths::a_director_that_stays_dead_lets_its_users_go,
     deaths::a_director_stopped_beyond_its_lease_serves_nothing_old_when_it_goes_on,
-    load::many_clients_and_mail_servers_lose_no_mail_while_the_site_changes,
     logins::sessions_hold_their_users_beyond_the_expiry,
     logins::mail_is_where_it_was,
 ];

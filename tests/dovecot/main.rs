@@ -38,6 +38,7 @@ mod member;
 mod namespace;
 mod net;
 mod own;
+mod own_accounts;
 mod own_lmtp;
 mod own_postfix;
 mod own_tls;

@@ -11,6 +11,7 @@ use crate::command::{must, run, signal};
 use crate::lookups::{HTTP_PORT, SOCKETMAP_PORT};
 use crate::net::{BACKENDS, MEMBERS, backend_ip, member_ip, namespace};
 use crate::own;
+use crate::own_accounts;
 use crate::postfix::DOMAIN;
 use crate::truth::PROBE;
 use crate::waiting::eventually;
@@ -251,7 +252,8 @@ fn configuration(site: &Path, number: usize) -> String {
     let backends: Vec<String> = (1..=BACKENDS).map(backend_ip).collect();
     let (members, backends) = (members.join(" "), backends.join(" "));
     let (lease, expire) = (LEASE.as_secs(), USER_EXPIRE.as_secs());
-    let (site, me) = (site.display(), member_ip(number));
+    let (folder, me) = (site, member_ip(number));
+    let site = site.display();
     let certs = format!("{site}/certs");
     format!(
         "director_servers = \"{members}\"
@@ -298,13 +300,13 @@ protocol = \"submission\"
 protocol = \"sieve\"
 
 {}",
-        own_proxies(&certs, number)
+        own_proxies(folder, &certs, number)
     )
 }
 
 /// The doors to Dovecot that are there when none is named, and proxies of its own beside it. They have the certificate of
 /// the next member too, for clients that ask for its name.
-fn own_proxies(certs: &str, number: usize) -> String {
+fn own_proxies(site: &Path, certs: &str, number: usize) -> String {
     let (me, next) = (member_ip(number), number % MEMBERS + 1);
     let doors = ["login", "notify", "userdb", "admin"].map(|kind| {
         let path = match kind {
@@ -347,5 +349,5 @@ domains = \"{DOMAIN}\"
 
 "
     );
-    doors.concat() + &lookups + &proxies.concat()
+    doors.concat() + &lookups + &proxies.concat() + &own_accounts::proxies(site, number)
 }

@@ -166,7 +166,8 @@ pub fn own_tls_has_the_certificate_for_each_name_and_no_old_version(site: &mut S
                 "{door:?}: {said}"
             );
         }
-        // By itself this client speaks the old version only at its lowest level of security; the level is not what is refused.
+        // By itself this client speaks the old version only at its lowest level of security. That level is not what is
+        // refused.
         let lowest = ["-cipher", "ALL:@SECLEVEL=0"];
         visit(&[&["-tls1_2"], &lowest[..]].concat(), door);
         let said = refused(&[&["-tls1_1"], &lowest[..]].concat());

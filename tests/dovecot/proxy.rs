@@ -58,6 +58,11 @@ userdb {{
   driver = static
   args = uid={MAIL_UID} gid={MAIL_UID} home={at}/mail/%u
 }}
+service auth {{
+  unix_listener auth-client {{
+    mode = 0666
+  }}
+}}
 service director {{
   unix_listener director-admin {{
     mode = 0

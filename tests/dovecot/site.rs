@@ -11,6 +11,7 @@ use crate::flush_hook;
 use crate::instance::{Instance, MAIL_UID};
 use crate::member::{self, Member, last_lines};
 use crate::net::{self, BACKENDS, MEMBERS};
+use crate::own_accounts;
 use crate::proxy;
 use crate::sessions_in_logs::{self, Told};
 use crate::truth::{PLANTED_SPLIT, PROBE, Truth};
@@ -40,6 +41,7 @@ impl Site {
         std::os::unix::fs::chown(&mail, Some(MAIL_UID), Some(MAIL_UID)).expect("root may");
         member::issue_certificates(folder);
         flush_hook::install(folder);
+        own_accounts::write_accounts(folder);
         fs::write(folder.join("probe.password"), backend::PASSWORD)
             .expect("the folder of the test is writable");
         let backends: Vec<Instance> = (1..=BACKENDS)

@@ -8,7 +8,9 @@ use std::time::Duration;
 use maildirector::config::{LmtpUser, Resolved, parse};
 use maildirector::daemon::{DoorSettings, NodeSettings, configured};
 use maildirector::director::{Limits, Policy};
-use maildirector::proxy::{BackendSettings, FrontSettings, Protocol, ProxyLimits, ProxySettings};
+use maildirector::proxy::{
+    BackendSettings, FrontSettings, Protocol, ProxyLimits, ProxySettings, VerifierSettings,
+};
 use maildirector::ring::{RingLimits, Security};
 use maildirector::topology::{
     HealthPolicy, Incarnation, Member, MemberId, NewBackend, Timing, Topology, TopologySeed,
@@ -107,6 +109,7 @@ fn proxy(member: usize, port: u16, tag: &str) -> ProxySettings {
         front: Arc::new(front),
         tls: None,
         is_implicit_tls: false,
+        verifier: VerifierSettings::Backend,
         tag: tag.into(),
         lmtp_user: LmtpUser::Address,
         master_user_separator: None,

@@ -7,7 +7,7 @@ use crate::run::run;
 use crate::serve::first_difference;
 
 /// Seeds in four tests, which libtest runs beside each other.
-const SEEDS_PER_TEST: u64 = 150;
+const SEEDS_PER_TEST: u64 = 120;
 
 /// Runs a plan twice; what is wrong with it, or its trace.
 fn judge(plan: &Plan) -> Result<usize, String> {

@@ -17,11 +17,12 @@ use crate::config::section::Section;
 use crate::config::{
     IDLE_DEFAULT, IDLE_RANGE, LMTP_IDLE_DEFAULT, LOGIN_WITHIN_DEFAULT, LOGIN_WITHIN_RANGE, LmtpUser,
     OF_ADDRESS_DEFAULT, PROXIES_MAX, PROXY_CONNECTIONS_DEFAULT, PROXY_CONNECTIONS_MAX, ProxyProtocol,
-    ProxySpec, TlsUse,
+    ProxySpec, TlsUse, VerifierSpec,
 };
 
-pub(in crate::config) const PROXY_KEYS: [&str; 24] = [
+pub(in crate::config) const PROXY_KEYS: [&str; 26] = [
     "address",
+    "auth_socket",
     "backend_ca",
     "backend_origin",
     "backend_port",
@@ -40,6 +41,7 @@ pub(in crate::config) const PROXY_KEYS: [&str; 24] = [
     "lmtp_user",
     "login_within",
     "oauth",
+    "passwd_file",
     "protocol",
     "proxy_header",
     "tag",
@@ -82,6 +84,7 @@ fn one(section: &Section<'_>, report: &mut Report) -> Option<ProxySpec> {
     let tls = section.choice(report, "tls", &ways);
     let backend_tls = section.choice(report, "backend_tls", &ways);
     let certificates = certificates(section, report);
+    let verifier = verifier(section, report);
     let (protocol, address) = (protocol?.value, address?.value);
     let has = |key| section.table.contains_key(key);
     let usual = if has("certificate") {
@@ -118,6 +121,7 @@ fn one(section: &Section<'_>, report: &mut Report) -> Option<ProxySpec> {
         address,
         tls,
         certificates,
+        verifier,
         cleartext: flag(report, "cleartext", false),
         oauth: flag(report, "oauth", false),
         host: section
@@ -160,6 +164,32 @@ fn one(section: &Section<'_>, report: &mut Report) -> Option<ProxySpec> {
         backend_origin: flag(report, "backend_origin", true),
         backend_proxy_header: flag(report, "backend_proxy_header", false),
     })
+}
+
+/// Who verifies passwords; the backends when nothing is said.
+fn verifier(section: &Section<'_>, report: &mut Report) -> VerifierSpec {
+    let file = section.parsed(
+        report,
+        "passwd_file",
+        "\"/etc/maildirector/users\"",
+        absolute_path,
+    );
+    let socket = section.parsed(
+        report,
+        "auth_socket",
+        "\"/run/dovecot/auth-client\"",
+        absolute_path,
+    );
+    match (file, socket) {
+        (Some(_), Some(socket)) => {
+            let complaint = Complaint::with_hint("stands beside a passwd_file", "one of them verifies");
+            section.complain(report, socket.line, "auth_socket", complaint);
+            VerifierSpec::default()
+        }
+        (Some(file), None) => VerifierSpec::PasswdFile(file.value),
+        (None, Some(socket)) => VerifierSpec::AuthSocket(socket.value),
+        (None, None) => VerifierSpec::Backend,
+    }
 }
 
 /// As many keys as certificates, in the same order.
@@ -218,7 +248,7 @@ fn check_tls(section: &Section<'_>, (tls, backend_tls): (TlsUse, TlsUse), report
 fn check_login(section: &Section<'_>, protocol: ProxyProtocol, report: &mut Report) {
     let (idle, why): (&[&str], _) = match protocol {
         ProxyProtocol::Lmtp => (
-            &["cleartext", "login_within", "oauth"],
+            &["auth_socket", "cleartext", "login_within", "oauth", "passwd_file"],
             "with lmtp: nobody logs in",
         ),
         _ => (&["lmtp_user"], "for another protocol than lmtp"),

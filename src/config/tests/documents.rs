@@ -201,7 +201,9 @@ fn the_examples_of_whole_sites_are_sound() {
     let lines = PODS[from..].lines().skip(1);
     let lines = lines.take_while(|line| line.is_empty() || line.starts_with("    "));
     let file: String = lines.map(|line| format!("{}\n", line.trim_start())).collect();
-    let file = file.replace("POD", "maildirector-1").replace("ADDRESS", "10.96.0.2");
+    let file = file
+        .replace("POD", "maildirector-1")
+        .replace("ADDRESS", "10.96.0.2");
     let pods = config(&file);
     assert_eq!(members(&file).len(), 3);
     assert_eq!(pods.proxies.len(), 3);

@@ -26,6 +26,8 @@ use crate::world::{Clock, Instant, World, deadline, select};
 const PART_MAX: Duration = Duration::from_secs(60);
 /// How long it may take for the replies at the end (RFC 5321, section 4.5.3.2.6).
 const FINAL_REPLY_MAX: Duration = Duration::from_secs(600);
+/// How long a backend that has the whole message is waited for when its user is moved meanwhile.
+const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// How long it may take to say goodbye.
 const GOODBYE_MAX: Duration = Duration::from_secs(1);
 
@@ -88,6 +90,8 @@ pub(super) struct Courier<W: World, D> {
     refused: Option<Reply>,
     /// What it has said to the message.
     answers: Vec<Answer>,
+    /// It has the end of the message.
+    is_sent: bool,
 }
 
 impl<W: World, D: Desk> Courier<W, D> {
@@ -102,6 +106,7 @@ impl<W: World, D: Desk> Courier<W, D> {
             input: Input::default(),
             refused: None,
             answers: Vec::new(),
+            is_sent: false,
         }
     }
 
@@ -267,7 +272,7 @@ impl<W: World, D: Desk> Courier<W, D> {
                 Order::Content(content) => stuffer.write(&content, &mut out),
                 Order::End => {
                     stuffer.end(&mut out);
-                    return self.write(&out, self.soon(PART_MAX)).await;
+                    return self.write_end(&out).await;
                 }
                 Order::Recipient { .. } | Order::Begin { .. } => return Err(End::Forgotten),
             }
@@ -283,7 +288,7 @@ impl<W: World, D: Desk> Courier<W, D> {
                     let chunk = [head.as_bytes(), &content].concat();
                     self.write(&chunk, self.soon(PART_MAX)).await?;
                 }
-                Order::End => return self.write(b"BDAT 0 LAST\r\n", self.soon(PART_MAX)).await,
+                Order::End => return self.write_end(b"BDAT 0 LAST\r\n").await,
                 Order::Recipient { .. } | Order::Begin { .. } => return Err(End::Forgotten),
             }
             let reply = self.reply(self.soon(PART_MAX)).await?;
@@ -296,6 +301,13 @@ impl<W: World, D: Desk> Courier<W, D> {
                 }
             }
         }
+    }
+
+    /// Once this is written the backend delivers, whatever becomes of the permits.
+    async fn write_end(&mut self, bytes: &[u8]) -> Result<(), End> {
+        self.write(bytes, self.soon(PART_MAX)).await?;
+        self.is_sent = true;
+        Ok(())
     }
 
     async fn next(&mut self, orders: &mut Receiver<Order>) -> Result<Order, End> {
@@ -322,8 +334,20 @@ impl<W: World, D: Desk> Courier<W, D> {
         let clock = self.reception.world.clock();
         let channel = self.channel.as_mut();
         let channel = channel.ok_or_else(|| End::Failed("the connection is gone".to_owned()))?;
+        let (permits, is_sent) = (&self.permits, self.is_sent);
+        let gate = self.reception.desk.gate();
+        let revoked = async {
+            any_revoked(permits).await;
+            if is_sent {
+                // Nothing more is written. As long as the permits are held nobody is let in elsewhere while the backend
+                // delivers, and who hears its answer does not send the mail again.
+                clock
+                    .sleep_until(clock.now().plus(ANSWER_WAIT).min(gate.until()))
+                    .await;
+            }
+        };
         let read = select! {
-            () = any_revoked(&self.permits) => return Err(End::Revoked),
+            () = revoked => return Err(End::Revoked),
             read = deadline(clock, until, read(channel, &mut self.input, READ_BYTES)) => read,
         };
         match read {

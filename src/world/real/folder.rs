@@ -2,11 +2,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::record;
+use nix::unistd::geteuid;
+
 use crate::world::{JOURNAL_BYTES_MAX, JournalReader, RECORD_BYTES_MAX, Storage, StorageError};
 
 const LOCK: &str = "lock";
@@ -224,6 +226,7 @@ fn open_to_read(path: &Path, limit: usize) -> Result<Option<(File, usize)>, Stor
 fn replace(path: &Path, bytes: &[u8], is_synced: bool) -> Result<(), StorageError> {
     let beside = path.with_extension("new");
     let written = options().truncate(true).open(&beside).and_then(|mut file| {
+        belong(&file, path)?;
         file.write_all(bytes)?;
         if is_synced { file.sync_all() } else { Ok(()) }
     });
@@ -234,10 +237,22 @@ fn replace(path: &Path, bytes: &[u8], is_synced: bool) -> Result<(), StorageErro
     fs::rename(&beside, path).map_err(|error| StorageError::system(path, "replace", &error))
 }
 
+/// A process that is still root and is about to become the user whose folder this is makes files for that user.
+fn belong(file: &File, path: &Path) -> io::Result<()> {
+    let Some(folder) = path.parent().filter(|_| geteuid().is_root()) else {
+        return Ok(());
+    };
+    let folder = fs::metadata(folder)?;
+    fchown(file, Some(folder.uid()), Some(folder.gid()))
+}
+
 fn append(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let cannot = |error: io::Error| StorageError::system(path, "append to", &error);
     let mut file = options().append(true).open(path).map_err(cannot)?;
     let before = file.metadata().map_err(cannot)?.len();
+    if before == 0 {
+        belong(&file, path).map_err(cannot)?;
+    }
     within(path, before + bytes.len() as u64, JOURNAL_BYTES_MAX)?;
     file.write_all(bytes).map_err(|error| {
         // What follows later must not stand behind half an entry.

@@ -62,6 +62,14 @@ impl World for RealWorld {
         }
     }
 
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the seam through which other threads are used"
+        )]
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
     fn spawn(&self, _name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Task {
         #[expect(
             clippy::disallowed_methods,

@@ -93,6 +93,10 @@ impl World for SimWorld {
         self.entropy.lock().expect("no panic while it is held").next()
     }
 
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        Some(work())
+    }
+
     fn spawn(&self, _name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Task {
         self.process.spawn(task)
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::LmtpUser;
 use crate::proxy::{
     BackendSettings, Door, FrontSettings, Gate, Permit, Protocol, ProxyLimits, ProxySettings, Revoker,
-    open_door,
+    VerifierSettings, open_door,
 };
 use crate::world::scratch::Scratch;
 use crate::world::{Address, Clock, Instant, Listen, Listener, Network, RealWorld, deadline};
@@ -36,6 +36,7 @@ impl Desk for Places {
         let (permit, revoker) = Permit::new(move || *ended.lock().expect("no test panics there") += 1);
         self.revokers.lock().expect("no test panics there").push(revoker);
         Ok(Admitted {
+            port: None,
             ip: [127, 0, 88, *backend].into(),
             hostname: None,
             permit,
@@ -54,6 +55,8 @@ enum AtEnd {
     Says(&'static str),
     /// It says them and closes the connection.
     SaysAndGoes(&'static str),
+    /// It says them once the test says `(go)`.
+    SaysWhenTold(&'static str),
     /// It stays silent.
     IsSilent,
 }
@@ -126,6 +129,12 @@ async fn talk(
         client.write_all(reply.as_bytes()).await?;
         match end {
             AtEnd::Says(replies) if is_end => client.write_all(replies.as_bytes()).await?,
+            AtEnd::SaysWhenTold(replies) if is_end => {
+                while !heard.lock().expect("no test panics there").ends_with("(go)") {
+                    tokio::task::yield_now().await;
+                }
+                client.write_all(replies.as_bytes()).await?;
+            }
             AtEnd::SaysAndGoes(replies) if is_end => return client.write_all(replies.as_bytes()).await,
             _ => {}
         }
@@ -196,6 +205,7 @@ fn settings(listen: Listen, port: u16) -> ProxySettings {
         front: Arc::new(front),
         tls: None,
         is_implicit_tls: false,
+        verifier: VerifierSettings::Backend,
         tag: "".into(),
         lmtp_user: LmtpUser::LocalPart,
         master_user_separator: None,
@@ -356,12 +366,37 @@ fn who_is_moved_amid_the_message_gets_a_451_and_his_backend_never_its_end() {
 }
 
 #[test]
-fn who_is_moved_while_his_backend_is_silent_at_the_end_gets_a_451_at_once() {
+fn who_is_moved_when_his_backend_has_the_whole_mail_stays_until_it_has_answered() {
+    run(async {
+        let backends = [(1, "", AtEnd::SaysWhenTold("250 one\r\n"))];
+        let mut site = site(24_108, &backends, &[("ann", 1)]).await;
+        site.say("LHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<ann>\r\nDATA\r\nx\r\n.\r\n")
+            .await;
+        site.until_heard(0, ".\r\n").await;
+        site.places.revokers.lock().expect("no test panics there")[0].revoke();
+        tokio::task::yield_now().await;
+        assert_eq!(
+            *site.places.ended.lock().expect("no test panics there"),
+            0,
+            "it is not over"
+        );
+        site.heard[0]
+            .lock()
+            .expect("no test panics there")
+            .push_str("(go)");
+        site.hear("354 OK\r\n250 one\r\n").await;
+        site.until_ended(1).await;
+    });
+}
+
+#[test]
+fn a_backend_that_is_silent_at_the_end_is_not_waited_for_beyond_the_lease() {
     run(async {
         let mut site = site(24_104, &[(1, "", AtEnd::IsSilent)], &[("ann", 1)]).await;
         site.say("LHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<ann>\r\nDATA\r\nx\r\n.\r\n")
             .await;
         site.until_heard(0, ".\r\n").await;
+        site.places.gate.open_until(site.world.clock().now());
         site.places.revokers.lock().expect("no test panics there")[0].revoke();
         site.hear("451 4.3.0 <ann> The account is being moved, please try again.\r\n")
             .await;

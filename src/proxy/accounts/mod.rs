@@ -1,0 +1,22 @@
+//! Whether a client's credentials hold, and where he goes. Bytes in and values out, without sockets, clocks and threads.
+//!
+//! | part | what |
+//! |---|---|
+//! | `account` | what a verifier found, and Dovecot's extra fields, from which it is made |
+//! | `password` | a password as a file keeps it: the schemes |
+//! | `passwd_file` | a Dovecot passwd-file |
+//! | `fault` | what is wrong in it |
+//! | `dovecot_auth` | a client of Dovecot's auth socket |
+//! | `auth_line` | its lines: how they are written and read |
+
+mod account;
+mod auth_line;
+mod dovecot_auth;
+mod fault;
+mod passwd_file;
+mod password;
+
+pub(super) use account::{Account, Host, Verdict};
+pub(super) use auth_line::Peer;
+pub(super) use dovecot_auth::{AuthClient, Event, PENDING_MAX};
+pub(super) use passwd_file::PasswdFile;

@@ -52,6 +52,11 @@ fn probe_lines_stands_its_corpus() {
 }
 
 #[test]
+fn accounts_stands_its_corpus() {
+    stands_its_corpus("accounts", MUTATIONS, targets::accounts::run);
+}
+
+#[test]
 fn proxy_fronts_stands_its_corpus() {
     stands_its_corpus("proxy_fronts", MUTATIONS, targets::proxy_fronts::run);
 }

@@ -1,6 +1,7 @@
 //! What each fuzz target does with its bytes. The targets only hand them over, so that the tests can run the same bodies
 //! without a fuzzer.
 
+pub mod accounts;
 #[cfg(test)]
 mod corpus;
 pub mod dovecot_conf;

@@ -6,13 +6,10 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
+use super::reception::{Reception, StreamOf};
 use super::settings::{CONNECTIONS_MAX, LookupSettings, Speaks};
-use super::{Counters, Desk, Found, Query, http, socketmap};
-use crate::director::RefuseReason;
+use super::{Counters, Desk, http, socketmap};
 use crate::world::{Address, Clock, Host, Listener, Network, Task, World, accept};
-
-/// A connection of this world.
-pub(super) type StreamOf<W> = <<W as World>::Network as Network>::Stream;
 
 /// An open door. Dropping it closes the socket and all its connections.
 #[derive(Debug)]
@@ -68,62 +65,6 @@ pub async fn open_door<W: World, D: Desk>(world: W, desk: D, settings: LookupSet
         counters,
         _task: task,
     })
-}
-
-/// What the connections of a door share.
-#[derive(Debug)]
-pub(super) struct Reception<W, D> {
-    pub world: W,
-    pub desk: D,
-    pub settings: LookupSettings,
-    pub counters: Arc<Counters>,
-}
-
-/// Why a user is not found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// The director says so.
-    Reason(RefuseReason),
-    /// The process is about to end.
-    Stopping,
-}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Refused::Reason(reason) => write!(f, "{reason}"),
-            Refused::Stopping => f.write_str("this director is stopping"),
-        }
-    }
-}
-
-impl<W: World, D: Desk> Reception<W, D> {
-    /// Where a user is. What is found may leave until it is as old as the door allows.
-    pub async fn look_up(&self, query: Query<'_>) -> Result<Found, Refused> {
-        let found = match self.desk.look_up(query).await {
-            Some(Ok(found)) => {
-                let waited = self.world.clock().now().since(found.decided);
-                if waited <= self.settings.answer_age {
-                    Ok(found)
-                } else {
-                    Err(Refused::Reason(RefuseReason::Stale { waited }))
-                }
-            }
-            Some(Err(reason)) => Err(Refused::Reason(reason)),
-            None => Err(Refused::Stopping),
-        };
-        self.counters.answered(found.is_ok());
-        if let Err(why) = found
-            && self.counters.may_log(self.world.clock().now())
-        {
-            let at = &self.settings.listen.address;
-            warn!(
-                "{at}: {:?} is not found: {why}; others in the next 5 s are only counted",
-                query.user
-            );
-        }
-        found
-    }
 }
 
 struct Porter<W, D>(Arc<Reception<W, D>>);

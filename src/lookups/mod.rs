@@ -9,6 +9,7 @@ mod desk;
 mod door;
 mod http;
 mod netstring;
+mod reception;
 mod settings;
 mod socketmap;
 
@@ -17,5 +18,4 @@ pub use desk::{Desk, Found, Health, Query};
 pub use door::{Door, open_door};
 pub use http::{HttpRequest, Reply as HttpReply, StatusCode, reply as http_reply, serve_http};
 pub use netstring::{NETSTRING_BYTES_MAX, NetstringError, netstring};
-pub use settings::{LookupSettings, Speaks};
-pub use socketmap::SocketmapSettings;
+pub use settings::{LookupSettings, SocketmapSettings, Speaks};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::SocketmapSettings;
+use crate::config::{LmtpUser, UserDomains};
 use crate::world::Listen;
 
 /// Connections of one door at a time; further ones are closed at once.
@@ -26,4 +26,17 @@ pub enum Speaks {
     Http,
     /// Postfix's `socketmap`.
     Socketmap(SocketmapSettings),
+}
+
+/// What a map answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketmapSettings {
+    /// Whose recipients are ours.
+    pub domains: UserDomains,
+    /// Which part of an address is the user.
+    pub lmtp_user: LmtpUser,
+    /// The tag of the backends that may serve them; empty by default.
+    pub tag: Box<str>,
+    /// The backends' port for LMTP.
+    pub port: u16,
 }

@@ -1,21 +1,21 @@
 //! Postfix asks by which transport a recipient's mail goes (socketmap_table(5)), and gets his backend.
 //!
 //! ```text
-//! Postfix   25:lmtp ann+x@example.org,        the map's name, a blank, the key
-//! answer    31:OK lmtp:inet:[192.0.2.10]:24,  or NOTFOUND, or TEMP with a reason
+//! Postfix   22:lmtp ann+x@example.org,        the map's name, a blank, the key
+//! answer    28:OK lmtp:inet:[192.0.2.10]:24,  or NOTFOUND, or TEMP with a reason
 //! ```
 //!
 //! Postfix asks for parts of an address, too, and for recipients elsewhere: those are not found.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::debug;
 
-use super::door::{Reception, StreamOf};
 use super::netstring::{NETSTRING_BYTES_MAX, netstring, write};
-use super::{Desk, Query};
-use crate::config::{LmtpUser, UserDomains};
+use super::reception::{Reception, StreamOf};
+use super::{Desk, Query, SocketmapSettings};
 use crate::world::{Clock, World, deadline};
-use std::time::Duration;
 
 /// Postfix keeps a connection for later questions, and opens a new one when it is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
@@ -23,19 +23,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(300);
 const WRITE_MAX: Duration = Duration::from_secs(10);
 /// What is read at once, in bytes.
 const READ_BYTES: usize = 4_096;
-
-/// What a map answers with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketmapSettings {
-    /// Whose recipients are ours.
-    pub domains: UserDomains,
-    /// Which part of an address is the user.
-    pub lmtp_user: LmtpUser,
-    /// The tag of the backends that may serve them; empty by default.
-    pub tag: Box<str>,
-    /// The backends' port for LMTP.
-    pub port: u16,
-}
 
 impl SocketmapSettings {
     /// The user whom a question means; nothing if it is for somebody else, or for no user at all.
@@ -107,8 +94,7 @@ async fn answer<W: World, D: Desk>(
     };
     match reception.look_up(query).await {
         Ok(found) => {
-            let place = std::net::SocketAddr::new(found.ip, settings.port);
-            let (ip, port) = (place.ip(), place.port());
+            let (ip, port) = (found.ip, settings.port);
             let within = found.decided.plus(reception.settings.answer_age);
             (format!("OK lmtp:inet:[{ip}]:{port}"), Some(within))
         }
@@ -119,6 +105,7 @@ async fn answer<W: World, D: Desk>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{LmtpUser, UserDomains};
 
     fn settings(lmtp_user: LmtpUser) -> SocketmapSettings {
         SocketmapSettings {

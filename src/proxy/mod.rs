@@ -18,7 +18,7 @@
 //!
 //! Whom to let in, and where, is asked at the [`Desk`].
 
-mod accounts;
+pub mod accounts;
 mod auth_link;
 mod channel;
 mod counters;

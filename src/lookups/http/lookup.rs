@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::parameters::Parameters;
 use super::reply::{Reply, json, refusal, try_again};
 use crate::director::RefuseReason;
-use crate::lookups::door::{Reception, Refused};
+use crate::lookups::reception::{Reception, Refused};
 use crate::lookups::{Desk, Query};
 use crate::world::World;
 

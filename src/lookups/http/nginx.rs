@@ -11,8 +11,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::parameters::{Parameters, decoded};
 use super::reply::{Reply, refusal, text};
-use super::routes::header;
-use crate::lookups::door::Reception;
+use crate::lookups::reception::Reception;
 use crate::lookups::{Desk, Query};
 use crate::world::World;
 
@@ -95,4 +94,9 @@ fn refused(why: &'static str) -> Reply {
     headers.insert(WAIT, HeaderValue::from(WAIT_S));
     headers.insert(CODE, HeaderValue::from_static(ERROR_CODE));
     reply
+}
+
+/// The first value of a header, if it is text.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }

@@ -1,6 +1,7 @@
 //! What is where.
 
-use hyper::header::HeaderMap;
+use std::time::Duration;
+
 use hyper::{Method, Request, StatusCode};
 use serde::Serialize;
 
@@ -8,10 +9,9 @@ use super::lookup::lookup;
 use super::nginx::nginx;
 use super::parameters::Parameters;
 use super::reply::{Reply, json, refusal, reply, text, try_again, wrong_method};
-use crate::lookups::door::Reception;
+use crate::lookups::reception::Reception;
 use crate::lookups::{Desk, Health};
 use crate::world::World;
-use std::time::Duration;
 
 /// What a probe may try again after.
 const SOON: Duration = Duration::from_secs(1);
@@ -97,9 +97,4 @@ async fn status<W: World, D: Desk>(reception: &Reception<W, D>) -> Reply {
         Some(report) => reply(StatusCode::OK, "application/json", report),
         None => try_again(SILENT, SOON),
     }
-}
-
-/// The first value of a header, if it is text.
-pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

@@ -16,7 +16,7 @@ use tracing::debug;
 use super::reply::Reply;
 use super::routes::route;
 use crate::lookups::Desk;
-use crate::lookups::door::{Reception, StreamOf};
+use crate::lookups::reception::{Reception, StreamOf};
 use crate::world::{Clock, World, deadline};
 
 /// From one request's end to the end of the next one's head.

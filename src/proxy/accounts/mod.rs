@@ -16,7 +16,7 @@ mod fault;
 mod passwd_file;
 mod password;
 
-pub(super) use account::{Account, Host, Verdict};
-pub(super) use auth_line::Peer;
-pub(super) use dovecot_auth::{AuthClient, Event, PENDING_MAX};
-pub(super) use passwd_file::PasswdFile;
+pub use account::{Account, Host, Verdict};
+pub use auth_line::Peer;
+pub use dovecot_auth::{AuthClient, Event, PENDING_MAX};
+pub use passwd_file::PasswdFile;

@@ -16,7 +16,11 @@ mod fault;
 mod passwd_file;
 mod password;
 
-pub use account::{Account, Host, Verdict};
-pub use auth_line::Peer;
+pub use account::{Account, FieldError, Host, Verdict};
+pub use auth_line::{LINE_BYTES_MAX, Peer};
 pub use dovecot_auth::{AuthClient, Event, PENDING_MAX};
-pub use passwd_file::PasswdFile;
+pub use fault::{Fault, FaultKind, HashError};
+pub use passwd_file::{ENTRY_BYTES_MAX, FAULTS_MAX, PasswdFile, USERS_MAX};
+pub use password::{
+    ARGON2_KIB_MAX, ARGON2_WORK_KIB_MAX, BCRYPT_COST_MAX, PASSWORD_BYTES_MAX, SHA_ROUNDS_MAX,
+};

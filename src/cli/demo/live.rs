@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::rate::Rate;
 use super::relay::Cables;
 use super::show::Scene;
 use super::stage::{LEASE, backends, directors};
-use super::tally::Told;
 use crate::daemon::BackendReport;
 use crate::world::Instant;
 
@@ -16,8 +16,6 @@ use crate::world::Instant;
 const MOVES_FOR: Duration = Duration::from_secs(5);
 /// Moves and events that are kept.
 const KEPT_MAX: usize = 50;
-/// The rate of logins is that of so much time.
-const RATE_OVER: Duration = Duration::from_secs(1);
 /// Anybody may log in, with any password.
 const LOGIN: Login = Login {
     user: "anna",
@@ -31,8 +29,7 @@ pub(super) struct Live {
     whole: Duration,
     places: BTreeMap<String, u16>,
     moves: VecDeque<(Instant, Move)>,
-    rate_since: (Instant, u64),
-    rate: f64,
+    rate: Rate,
 }
 
 #[derive(Serialize)]
@@ -118,37 +115,30 @@ impl Live {
             whole,
             places: BTreeMap::new(),
             moves: VecDeque::new(),
-            rate_since: (began, 0),
-            rate: 0.0,
+            rate: Rate::new(began),
         }
     }
 
     /// How it stands, as JSON.
     pub fn moment(&mut self, scene: &Scene<'_>, cables: &Cables, is_over: bool, now: Instant) -> String {
         self.follow_users(scene, now);
-        self.measure(scene.counts.logins, now);
+        self.rate.measure(scene.counts.logins, now);
         let second = |at: Instant| at.since(self.began).as_secs_f64();
         let told = scene.counts.told.iter().rev().take(KEPT_MAX);
-        let event = |told: &'_ Told| (second(told.at), told.what.clone());
-        let told: Vec<(f64, String)> = told.map(event).collect();
+        let events = told.map(|told| Event {
+            second: second(told.at),
+            text: &told.what,
+        });
         let moment = Moment {
             second: second(now),
             whole: self.whole.as_secs_f64(),
             is_over,
             counts: self.counts(scene, now),
-            directors: directors()
-                .map(|director| self.director(scene, director))
-                .collect(),
+            directors: directors().map(|number| director(scene, number)).collect(),
             links: links(cables),
             backends: backends_of(scene),
             moving: self.moves.iter().map(|(_, moved)| moved).collect(),
-            events: told
-                .iter()
-                .map(|(second, text)| Event {
-                    second: *second,
-                    text,
-                })
-                .collect(),
+            events: events.collect(),
             login: LOGIN,
         };
         // Text, numbers and lists of them are always JSON.
@@ -178,21 +168,12 @@ impl Live {
         }
     }
 
-    fn measure(&mut self, logins: u64, now: Instant) {
-        let (since, before) = self.rate_since;
-        let span = now.since(since);
-        if span >= RATE_OVER {
-            self.rate = (logins - before) as f64 / span.as_secs_f64();
-            self.rate_since = (now, logins);
-        }
-    }
-
     fn counts(&self, scene: &Scene<'_>, now: Instant) -> Counts {
         let counts = &scene.counts;
         let longest = counts.longest_wait(now);
         Counts {
             logins: counts.logins,
-            logins_per_second: self.rate,
+            logins_per_second: self.rate.per_second(),
             refused: counts.refusals(),
             waiting: counts.trying.len(),
             longest_wait_ms: longest.map_or(0, |(wait, _)| wait.as_millis()),
@@ -200,26 +181,33 @@ impl Live {
             moved: counts.kicked,
         }
     }
+}
 
-    fn director(&self, scene: &Scene<'_>, director: u16) -> Director {
-        let report = scene.observed.report(director);
-        let own = report
-            .as_ref()
-            .and_then(|report| report.members.iter().find(|member| member.id == report.me));
-        Director {
-            id: director,
-            name: format!("director {director}"),
-            imap: scene.stage.imap(director).to_string(),
-            standing: report
-                .as_ref()
-                .map_or_else(|| "stopped".to_owned(), |report| report.standing.clone()),
-            epoch: report.as_ref().map(|report| report.epoch),
-            lease_ms: report.as_ref().and_then(|report| report.lease_ms),
-            lease_whole_ms: LEASE.as_millis(),
-            users: report.as_ref().map_or(0, |report| report.users),
-            waiting: report.as_ref().map_or(0, |report| report.waiting_logins),
-            is_coordinator: own.is_some_and(|own| own.is_coordinator),
-        }
+fn director(scene: &Scene<'_>, number: u16) -> Director {
+    let away = Director {
+        id: number,
+        name: format!("director {number}"),
+        imap: scene.stage.imap(number).to_string(),
+        standing: "stopped".to_owned(),
+        epoch: None,
+        lease_ms: None,
+        lease_whole_ms: LEASE.as_millis(),
+        users: 0,
+        waiting: 0,
+        is_coordinator: false,
+    };
+    let Some(report) = scene.observed.report(number) else {
+        return away;
+    };
+    let own = report.members.iter().find(|member| member.id == report.me);
+    Director {
+        is_coordinator: own.is_some_and(|own| own.is_coordinator),
+        standing: report.standing,
+        epoch: Some(report.epoch),
+        lease_ms: report.lease_ms,
+        users: report.users,
+        waiting: report.waiting_logins,
+        ..away
     }
 }
 

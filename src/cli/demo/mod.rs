@@ -25,6 +25,7 @@ mod login;
 mod mailbox;
 mod observe;
 mod play;
+mod rate;
 mod relay;
 mod script;
 mod serve;

@@ -280,21 +280,23 @@ impl Play {
                     frame_at = frame_at.plus(every).max(clock.now());
                     self.look_after_directors();
                     self.look_after_backends();
-                    self.show(&mut live, false);
-                    let drawn = screen.draw(&self.scene(), clock.now(), output);
+                    let scene = self.scene();
+                    self.show(&mut live, &scene, false);
+                    let drawn = screen.draw(&scene, clock.now(), output);
                     drawn.and_then(|()| output.flush()).map_err(Failure::Output)?;
                 }
             }
         }
-        self.show(&mut live, true);
-        let drawn = screen.draw(&self.scene(), clock.now(), output);
+        let scene = self.scene();
+        self.show(&mut live, &scene, true);
+        let drawn = screen.draw(&scene, clock.now(), output);
         drawn.map_err(Failure::Output)
     }
 
     /// Has the page show how it stands.
-    fn show(&self, live: &mut Live, is_over: bool) {
+    fn show(&self, live: &mut Live, scene: &Scene<'_>, is_over: bool) {
         if let Some(web) = &self.web {
-            web.show(live.moment(&self.scene(), &self.cables, is_over, self.world.clock().now()));
+            web.show(live.moment(scene, &self.cables, is_over, self.world.clock().now()));
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ledger::Ledger;
 use super::observe::Observed;
+use super::rate::Rate;
 use super::stage::{Stage, backends, directors};
 use super::tally::{Counts, Told};
 use crate::daemon::MemberReport;
@@ -15,8 +16,6 @@ use crate::world::Instant;
 const EVENTS_SHOWN: usize = 10;
 /// The width of the table. A longer line would be two on a narrow terminal, and the next frame would miss its place.
 const COLUMNS: usize = 79;
-/// The rate of logins is that of so much time.
-const RATE_OVER: Duration = Duration::from_secs(1);
 
 /// What there is to show.
 pub(super) struct Scene<'a> {
@@ -60,8 +59,7 @@ pub(super) struct Screen {
     lines: usize,
     /// Events that were told.
     told: usize,
-    rate_since: (Instant, u64),
-    rate: f64,
+    rate: Rate,
 }
 
 impl Screen {
@@ -73,8 +71,7 @@ impl Screen {
             whole,
             lines: 0,
             told: 0,
-            rate_since: (began, 0),
-            rate: 0.0,
+            rate: Rate::new(began),
         }
     }
 
@@ -95,20 +92,11 @@ impl Screen {
 
     /// Shows how it stands.
     pub fn draw(&mut self, scene: &Scene<'_>, now: Instant, output: &mut impl Write) -> io::Result<()> {
-        self.measure(scene.counts.logins, now);
+        self.rate.measure(scene.counts.logins, now);
         if self.is_live {
             self.draw_table(scene, now, output)
         } else {
             self.draw_line(scene, now, output)
-        }
-    }
-
-    fn measure(&mut self, logins: u64, now: Instant) {
-        let (since, before) = self.rate_since;
-        let span = now.since(since);
-        if span >= RATE_OVER {
-            self.rate = (logins - before) as f64 / span.as_secs_f64();
-            self.rate_since = (now, logins);
         }
     }
 
@@ -145,7 +133,7 @@ impl Screen {
         lines.push(format!(
             "logins {} ({:.0}/s)   open sessions {}   kicked {}   refused {}",
             counts.logins,
-            self.rate,
+            self.rate.per_second(),
             scene.ledger.sessions(),
             counts.kicked,
             counts.refusals()
@@ -184,7 +172,7 @@ impl Screen {
             output,
             "{:5.1} s  {:.0} logins/s, {} refused, {} waiting; users on backends {}; directors {}; splits = {}",
             now.since(self.began).as_secs_f64(),
-            self.rate,
+            self.rate.per_second(),
             counts.refusals(),
             counts.trying.len(),
             users.join(" "),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::{chown, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -390,31 +391,24 @@ impl Account {
         Ok(account)
     }
 
-    /// The state folder becomes the user's. What this process makes there from now on does, too.
+    /// The state folder becomes the user's, and what this process makes there from now on.
     fn take_folder(self, folder: &Path) -> Result<(), Failure> {
-        let Some(uid) = self.uid else {
+        self.take(folder, |uid, gid| chown(folder, Some(uid), Some(gid)))
+    }
+
+    fn take(self, folder: &Path, taking: impl FnOnce(u32, u32) -> io::Result<()>) -> Result<(), Failure> {
+        let (Some(uid), Some(gid)) = (self.uid, self.gid) else {
             return Ok(());
         };
-        let taken = std::os::unix::fs::chown(folder, Some(uid.as_raw()), self.gid.map(Gid::as_raw));
-        taken.map_err(|error| {
-            Failure::Start(format!(
-                "{}: cannot become user {uid}'s: {error}",
-                folder.display()
-            ))
+        taking(uid.as_raw(), gid.as_raw()).map_err(|error| {
+            let folder = folder.display();
+            Failure::Start(format!("{folder}: cannot become user {uid}'s: {error}"))
         })
     }
 
     /// Everything is open: from here on no rights of root are needed.
     fn become_it(self, folder: &Path) -> Result<(), Failure> {
-        if let (Some(uid), Some(gid)) = (self.uid, self.gid) {
-            let handed = hand_over(folder, uid, gid);
-            handed.map_err(|error| {
-                Failure::Start(format!(
-                    "{}: cannot become user {uid}'s: {error}",
-                    folder.display()
-                ))
-            })?;
-        }
+        self.take(folder, |uid, gid| hand_over(folder, uid, gid))?;
         if let Some(gid) = self.gid {
             setgroups(&[gid])
                 .map_err(|error| Failure::Start(format!("cannot leave root's groups: {error}")))?;
@@ -428,10 +422,10 @@ impl Account {
 }
 
 /// The state folder and what is in it become the user's whom this process is about to be.
-fn hand_over(folder: &Path, uid: Uid, gid: Gid) -> io::Result<()> {
-    std::os::unix::fs::chown(folder, Some(uid.as_raw()), Some(gid.as_raw()))?;
+fn hand_over(folder: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    chown(folder, Some(uid), Some(gid))?;
     for entry in std::fs::read_dir(folder)? {
-        std::os::unix::fs::lchown(entry?.path(), Some(uid.as_raw()), Some(gid.as_raw()))?;
+        lchown(entry?.path(), Some(uid), Some(gid))?;
     }
     Ok(())
 }

@@ -33,7 +33,17 @@ struct Visit<'a> {
     says: &'a str,
 }
 
-impl Visit<'_> {
+impl<'a> Visit<'a> {
+    /// At the first member, only to say goodbye.
+    fn in_passing(site: &'a Site, arguments: &'a [&'a str], door: Door) -> Self {
+        Visit {
+            site,
+            member: 1,
+            arguments,
+            says: goodbye(door),
+        }
+    }
+
     /// Speaks with a door until the other side closes; the chain has to lead to the authority of the test.
     fn pay(&self, (port, starttls): Door) -> Output {
         let mut command = Command::new("timeout");
@@ -121,37 +131,16 @@ fn openssl_base64(text: &str) -> String {
 
 pub fn own_tls_has_the_certificate_for_each_name_and_no_old_version(site: &mut Site) {
     open_relay_server();
-    let visit = |arguments: &[&str], door: Door| {
-        let says = goodbye(door);
-        let visit = Visit {
-            site,
-            member: 1,
-            arguments,
-            says,
-        };
-        visit.must(door)
-    };
     for door in DOORS {
-        let refused = |arguments: &[&str]| {
-            let says = goodbye(door);
-            let visit = Visit {
-                site,
-                member: 1,
-                arguments,
-                says,
-            };
-            visit.must_fail(door)
-        };
+        let visit = |arguments: &[&str]| Visit::in_passing(site, arguments, door).must(door);
+        let refused = |arguments: &[&str]| Visit::in_passing(site, arguments, door).must_fail(door);
         for name in ["member-1.mail", "member-2.mail"] {
-            let said = visit(&["-servername", name, "-verify_hostname", name], door);
+            let said = visit(&["-servername", name, "-verify_hostname", name]);
             assert!(said.contains(&format!("Verified peername: {name}")), "{said}");
         }
         // The first one for everybody else.
-        visit(&["-noservername", "-verify_hostname", "member-1.mail"], door);
-        visit(
-            &["-servername", "mail.example", "-verify_hostname", "member-1.mail"],
-            door,
-        );
+        visit(&["-noservername", "-verify_hostname", "member-1.mail"]);
+        visit(&["-servername", "mail.example", "-verify_hostname", "member-1.mail"]);
         let said = refused(&[
             "-servername",
             "member-3.mail",
@@ -160,7 +149,7 @@ pub fn own_tls_has_the_certificate_for_each_name_and_no_old_version(site: &mut S
         ]);
         assert!(said.contains("hostname mismatch"), "{door:?}: {said}");
         for (version, name) in [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")] {
-            let said = visit(&[version], door);
+            let said = visit(&[version]);
             assert!(
                 said.contains(&format!("Protocol version: {name}")),
                 "{door:?}: {said}"
@@ -169,7 +158,7 @@ pub fn own_tls_has_the_certificate_for_each_name_and_no_old_version(site: &mut S
         // By itself this client speaks the old version only at its lowest level of security. That level is not what is
         // refused.
         let lowest = ["-cipher", "ALL:@SECLEVEL=0"];
-        visit(&[&["-tls1_2"], &lowest[..]].concat(), door);
+        visit(&[&["-tls1_2"], &lowest[..]].concat());
         let said = refused(&[&["-tls1_1"], &lowest[..]].concat());
         assert!(said.contains("alert handshake failure"), "{door:?}: {said}");
     }

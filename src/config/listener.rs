@@ -142,7 +142,11 @@ impl ListenerKind {
         match self {
             ListenerKind::Login => Some("auth-login"),
             ListenerKind::Userdb => Some("auth-userdb"),
-            _ => None,
+            ListenerKind::Authreply
+            | ListenerKind::Notify
+            | ListenerKind::Admin
+            | ListenerKind::Http
+            | ListenerKind::Socketmap => None,
         }
     }
 

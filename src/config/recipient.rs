@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::topology::is_user_name;
+
 /// What stands between a user's name and a detail, in Dovecot's `recipient_delimiter` and here.
 const DETAIL: char = '+';
-/// The longest name of a user, in bytes.
-const NAME_BYTES_MAX: usize = 255;
 
 /// Which part of a recipient's address is the user, without the detail behind `+`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +42,7 @@ impl LmtpUser {
             user.push_str(domain);
         }
         user.make_ascii_lowercase();
-        let is_name = user.len() <= NAME_BYTES_MAX && !user.chars().any(char::is_control);
-        is_name.then(|| user.into())
+        is_user_name(&user).then(|| user.into())
     }
 }
 

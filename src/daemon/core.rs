@@ -214,6 +214,10 @@ impl<W: World> Core<W> {
                 // Whoever asked may have gone.
                 let _ = reply.send(self.sessions.iter().cloned().collect());
             }
+            Request::SessionCount(reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.sessions.count());
+            }
             Request::Stop => self.ended = Some(Ended::Stopped),
         }
     }

@@ -13,7 +13,7 @@ use super::metrics::{Measured, Meters};
 use super::sessions::{ProxyLogin, Session};
 use super::status::{health, look};
 use crate::agreement::{HeldUsers, Whose};
-use crate::director::{CommandError, Director, RefuseReason};
+use crate::director::{CommandError, Director};
 use crate::dovecot::{Batch, Desk, LinkRow};
 use crate::lookups;
 use crate::proxy::{self, Admitted, Gate, Login, Refused};
@@ -56,6 +56,8 @@ pub(super) enum Request {
     EndSessions,
     /// Who has sessions?
     Sessions(oneshot::Sender<Vec<Session>>),
+    /// How many sessions are there?
+    SessionCount(oneshot::Sender<usize>),
     Stop,
 }
 
@@ -133,6 +135,13 @@ impl CoreDesk {
     pub(super) fn metered(&self, meters: Meters) {
         // A second time there would be nothing new.
         let _ = self.shared.meters.set(Arc::new(meters));
+    }
+
+    /// How many sessions there are; nothing when it has stopped.
+    async fn session_count(&self) -> Option<usize> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::SessionCount(reply));
+        answer.await.ok()
     }
 
     pub(super) fn request(&self, request: Request) {
@@ -231,7 +240,7 @@ impl proxy::Desk for CoreDesk {
 }
 
 impl lookups::Desk for CoreDesk {
-    async fn look_up(&self, query: lookups::Query<'_>) -> Option<Result<lookups::Found, RefuseReason>> {
+    async fn look_up(&self, query: lookups::Query<'_>) -> Result<lookups::Found, lookups::Refused> {
         let (reply, answer) = oneshot::channel();
         self.request(Request::Lookup(Lookup {
             key: self.shared.format.key(query.user),
@@ -239,7 +248,8 @@ impl lookups::Desk for CoreDesk {
             tag: query.tag.into(),
             reply,
         }));
-        answer.await.ok()
+        let answered = answer.await.map_err(|_| lookups::Refused::Stopping)?;
+        answered.map_err(lookups::Refused::Reason)
     }
 
     async fn health(&self) -> Option<lookups::Health> {
@@ -254,7 +264,7 @@ impl lookups::Desk for CoreDesk {
     async fn metrics(&self) -> Option<String> {
         let measured = Measured {
             report: look(self).await?,
-            sessions: self.sessions().await.len(),
+            sessions: self.session_count().await?,
             nonsense: self.read(|director, _| director.limits_used().nonsense).await?,
             refreshes_dropped: self.refreshes_dropped(),
             meters: self.shared.meters.get().cloned(),

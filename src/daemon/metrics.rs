@@ -15,7 +15,7 @@ use super::status::MemberReport;
 use crate::{dovecot, lookups, proxy};
 
 /// What is spoken at a socket, where it is, and what it counts.
-type Meter<C> = (&'static str, String, Arc<C>);
+pub(super) type Meter<C> = (&'static str, String, Arc<C>);
 
 /// The counters of all sockets.
 #[derive(Debug, Default)]

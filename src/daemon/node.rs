@@ -16,7 +16,7 @@ use super::desk::CoreDesk;
 use super::flushes::Flushes;
 use super::journal::{self, JOURNAL, Journal, Left};
 use super::lookups::Lookups;
-use super::metrics::Meters;
+use super::metrics::{Meter, Meters};
 use super::saver::{self, RECORD};
 use super::sessions::Sessions;
 use super::settings::{DoorSettings, Ended, NodeSettings, StartError};
@@ -222,27 +222,24 @@ fn meters(
     lookups: &[lookups::Door],
     proxies: &[proxy::Door],
 ) -> Meters {
-    let spoken = settings.doors.iter().map(DoorSettings::name);
-    let of_door = |(name, door): (_, &Door)| (name, door.address().to_string(), Arc::clone(door.counters()));
-    let of_lookup = |door: &lookups::Door| {
-        (
-            door.protocol(),
-            door.address().to_string(),
-            Arc::clone(door.counters()),
-        )
-    };
-    let of_proxy = |door: &proxy::Door| {
-        (
-            door.protocol(),
-            door.address().to_string(),
-            Arc::clone(door.counters()),
-        )
-    };
+    let doors = settings.doors.iter().map(DoorSettings::name).zip(doors);
     Meters {
-        doors: spoken.zip(doors).map(of_door).collect(),
-        lookups: lookups.iter().map(of_lookup).collect(),
-        proxies: proxies.iter().map(of_proxy).collect(),
+        doors: doors
+            .map(|(name, door)| meter(name, door.address(), door.counters()))
+            .collect(),
+        lookups: lookups
+            .iter()
+            .map(|door| meter(door.protocol(), door.address(), door.counters()))
+            .collect(),
+        proxies: proxies
+            .iter()
+            .map(|door| meter(door.protocol(), door.address(), door.counters()))
+            .collect(),
     }
+}
+
+fn meter<C>(protocol: &'static str, at: &Address, counters: &Arc<C>) -> Meter<C> {
+    (protocol, at.to_string(), Arc::clone(counters))
 }
 
 async fn load_record<W: World>(world: &W) -> Result<Option<Record>, StartError> {

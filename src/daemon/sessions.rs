@@ -76,6 +76,11 @@ impl Sessions {
         self.open.values()
     }
 
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open.len()
+    }
+
     /// The login with this token, if it came through a proxy and waits.
     pub fn take_waiting(&mut self, token: LoginToken) -> Option<Waiting> {
         self.waiting.remove(&token.0)

@@ -62,7 +62,7 @@ impl<W: World, D: Desk> Shared<W, D> {
     }
 
     pub(super) fn warn(&self, what: &str) {
-        if let Some(left_out) = self.counters.may_log(self.world.clock().now()) {
+        if let Some(left_out) = self.counters.connections().may_log(self.world.clock().now()) {
             warn!(left_out, "{}: {what}", self.door);
         }
     }

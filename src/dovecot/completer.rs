@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use memchr::memchr;
 
-use super::escape::{ESCAPE, name_bytes, unescape_name};
+use super::name_in_field::{name_bytes, unescape_name};
 use super::rule::{MarksHash, Own, Rule, wish};
 use super::{Answer, Asked, Batch, Replies};
 use crate::director::RefuseReason;
 use crate::topology::UserKey;
-use crate::world::Instant;
+use crate::world::{ESCAPE, Instant};
 
 /// The longest line, in bytes without its LF; that of Dovecot's director.
 pub const LINE_BYTES_MAX: usize = 16_384;

@@ -1,13 +1,12 @@
 //! A socket of a door: accepts connections, within a limit, and ends them all when it is dropped.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Counters;
-use crate::world::{Address, Clock, Host, Listen, Listener, Network, Task, World, accept};
+use crate::world::{Address, Host, Listen, Listener, Network, Task, World};
 
 /// Connections of one door by default; further ones are closed at once.
 pub const CONNECTIONS_MAX: usize = 20_000;
@@ -60,55 +59,13 @@ where
     let listener = world.network().bind(listen).await?;
     let address = listener.address()?;
     info!("listening on {address}");
-    let porter = Porter {
-        clock: world.clock().clone(),
-        counters: counters.clone(),
-        door: address.clone(),
+    let host = Host {
+        at: address.clone(),
+        connections: Arc::clone(counters.connections()),
+        connections_max,
         serve,
     };
-    let accepting = accept(world.clone(), listener, connections_max, porter);
+    let accepting = host.accept(world.clone(), listener);
     let task = world.spawn("dovecot door", accepting);
     Ok(Door::new(address, counters, task))
-}
-
-struct Porter<C, S> {
-    clock: C,
-    counters: Arc<Counters>,
-    door: Address,
-    serve: S,
-}
-
-impl<C, S, F, T> Host<T> for Porter<C, S>
-where
-    C: Clock,
-    S: Fn(T) -> F + Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn serve(&self, stream: T, _: Option<SocketAddr>) -> impl Future<Output = ()> + Send + 'static {
-        let open = self.counters.open();
-        let served = (self.serve)(stream);
-        async move {
-            served.await;
-            drop(open);
-        }
-    }
-
-    fn turned_away(&self, limit: usize) {
-        self.counters.turned_away();
-        self.warn(&format!(
-            "a connection was closed: {limit} are open, which is the limit"
-        ));
-    }
-
-    fn accept_failed(&self, error: &io::Error) {
-        self.warn(&format!("can't accept a connection: {error}"));
-    }
-}
-
-impl<C: Clock, S> Porter<C, S> {
-    fn warn(&self, what: &str) {
-        if let Some(left_out) = self.counters.may_log(self.clock.now()) {
-            warn!(left_out, "{}: {what}", self.door);
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | part | what |
 //! |---|---|
-//! | `escape`, `rule` | Dovecot's lines: escaping of fields, which lines want a backend |
+//! | `name_in_field`, `rule` | Dovecot's lines: the names in them, which lines want a backend |
 //! | `completer` | the lines of one connection, completed; without sockets or clocks |
 //! | `desk`, `place` | how doors ask the process's director, and what they are answered |
 //! | `door`, `answers`, `broken` | a socket and its connections; the direction that is completed; what ends it |
@@ -10,7 +10,7 @@
 //! | `admin` | the door of `doveadm director` |
 //! | `flush` | the hook for users who were moved |
 //! | `kicks`, `processes` | closing sessions, and knowing when nobody is left who has any |
-//! | `counters` | what doors count, and how often they log |
+//! | `counters` | what doors count |
 //!
 //! Whom a user is sent to is the director's decision; the doors only find who is asked for and write down the answer.
 
@@ -22,9 +22,9 @@ mod completer;
 mod counters;
 mod desk;
 mod door;
-mod escape;
 mod flush;
 mod kicks;
+mod name_in_field;
 mod notify;
 mod place;
 mod processes;
@@ -38,7 +38,6 @@ pub use completer::{
 pub use counters::{Counted, Counters};
 pub use desk::{Answered, Asked, Batch, Desk, LinkRow, Replies};
 pub use door::{CONNECTIONS_MAX, Door};
-pub use escape::{escape, unescape};
 pub use flush::{FlushAnswer, FlushError, FlushOrder, FlushSettings, flush};
 pub use kicks::{
     KICKS_MAX, Kick, KickBy, KickCounters, KickDone, KickSettings, Kicks, TooManyKicks, start_kicks,

@@ -13,7 +13,7 @@ use tracing::info;
 use super::answers::Shared;
 use super::broken::Broken;
 use super::door::{Door, StreamOf, open};
-use super::escape::unescape_name;
+use super::name_in_field::unescape_name;
 use super::{Counters, Desk};
 use crate::world::{Listen, Network, World, sleep};
 

@@ -1,19 +1,17 @@
 //! The desk where lookups ask: how a question reaches the process's director.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::director::RefuseReason;
+use crate::topology::is_user_name;
 use crate::world::Instant;
-
-/// The longest name of a user, in bytes.
-const NAME_BYTES_MAX: usize = 255;
 
 /// The process's director, as those see it who look something up.
 pub trait Desk: Clone + Send + Sync + 'static {
-    /// Asks where a user is, and holds him there. May take as long as a login waits (30 s by default); nothing when the
-    /// process is about to end.
-    fn look_up(&self, query: Query<'_>) -> impl Future<Output = Option<Result<Found, RefuseReason>>> + Send;
+    /// Asks where a user is, and holds him there. May take as long as a login waits (30 s by default).
+    fn look_up(&self, query: Query<'_>) -> impl Future<Output = Result<Found, Refused>> + Send;
 
     /// How the member is; nothing when the task that owns the machine does not answer any more.
     fn health(&self) -> impl Future<Output = Option<Health>> + Send;
@@ -28,7 +26,7 @@ pub trait Desk: Clone + Send + Sync + 'static {
 /// Who is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query<'a> {
-    /// His name. Not empty, at most 255 bytes, no control characters.
+    /// His name. Not empty, no control characters, as in [`is_user_name`].
     pub user: &'a str,
     /// The tag of the backends that may serve him; empty by default.
     pub tag: &'a str,
@@ -47,6 +45,24 @@ pub struct Found {
     pub decided: Instant,
 }
 
+/// Why a user is not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The director says so.
+    Reason(RefuseReason),
+    /// The process is about to end.
+    Stopping,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Reason(reason) => write!(f, "{reason}"),
+            Refused::Stopping => f.write_str("this director is stopping"),
+        }
+    }
+}
+
 /// How a member is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
@@ -61,7 +77,6 @@ pub struct Health {
 impl<'a> Query<'a> {
     /// Nothing if that can be no user's name.
     pub fn new(user: &'a str, tag: &'a str) -> Option<Self> {
-        let is_name = |text: &str| text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control);
-        (!user.is_empty() && is_name(user) && is_name(tag)).then_some(Query { user, tag })
+        (is_user_name(user) && (tag.is_empty() || is_user_name(tag))).then_some(Query { user, tag })
     }
 }

@@ -14,7 +14,7 @@ mod settings;
 mod socketmap;
 
 pub use counters::{Counted, Counters};
-pub use desk::{Desk, Found, Health, Query};
+pub use desk::{Desk, Found, Health, Query, Refused};
 pub use door::{Door, open_door};
 pub use http::{HttpRequest, Reply as HttpReply, StatusCode, reply as http_reply, serve_http};
 pub use netstring::{NETSTRING_BYTES_MAX, NetstringError, netstring};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::settings::LookupSettings;
-use super::{Counters, Desk, Found, Query};
+use super::{Counters, Desk, Found, Query, Refused};
 use crate::director::RefuseReason;
-use crate::world::{Clock, Network, World};
+use crate::world::{Clock, LOG_EVERY, Network, World};
 
 /// A connection of this world.
 pub(super) type StreamOf<W> = <<W as World>::Network as Network>::Stream;
@@ -21,46 +21,24 @@ pub(super) struct Reception<W, D> {
     pub counters: Arc<Counters>,
 }
 
-/// Why a user is not found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// The director says so.
-    Reason(RefuseReason),
-    /// The process is about to end.
-    Stopping,
-}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Refused::Reason(reason) => write!(f, "{reason}"),
-            Refused::Stopping => f.write_str("this director is stopping"),
-        }
-    }
-}
-
 impl<W: World, D: Desk> Reception<W, D> {
     /// Where a user is. What is found may leave until it is as old as the door allows.
     pub async fn look_up(&self, query: Query<'_>) -> Result<Found, Refused> {
-        let found = match self.desk.look_up(query).await {
-            Some(Ok(found)) => {
-                let waited = self.world.clock().now().since(found.decided);
-                if waited <= self.settings.answer_age {
-                    Ok(found)
-                } else {
-                    Err(Refused::Reason(RefuseReason::Stale { waited }))
-                }
+        let now = || self.world.clock().now();
+        let found = self.desk.look_up(query).await.and_then(|found| {
+            let waited = now().since(found.decided);
+            if waited > self.settings.answer_age {
+                return Err(Refused::Reason(RefuseReason::Stale { waited }));
             }
-            Some(Err(reason)) => Err(Refused::Reason(reason)),
-            None => Err(Refused::Stopping),
-        };
+            Ok(found)
+        });
         self.counters.answered(found.is_ok());
         if let Err(why) = found
-            && self.counters.may_log(self.world.clock().now())
+            && self.counters.connections.may_log(now()).is_some()
         {
             let at = &self.settings.listen.address;
             warn!(
-                "{at}: {:?} is not found: {why}; others in the next 5 s are only counted",
+                "{at}: {:?} is not found: {why}; others in the next {LOG_EVERY:?} are only counted",
                 query.user
             );
         }

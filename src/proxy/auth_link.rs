@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::oneshot;
 use tracing::warn;
@@ -140,7 +140,7 @@ impl<W: World> Link<'_, W> {
             };
             let came = select! {
                 () = greeting => return self.lost("it has not greeted in time"),
-                came = read_some(&mut reading, &mut self.input) => Some(came),
+                came = read(&mut reading, &mut self.input, READ_BYTES) => Some(came),
                 ask = asked.recv() => match ask {
                     Some(ask) => { self.early.push_back(ask); None }
                     None => return Ok(()),
@@ -237,8 +237,4 @@ fn refuse(ask: Ask, why: &str) {
     );
     // Whoever asked may have gone.
     let _ = ask.reply.send(Verdict::TemporarilyUnavailable(why));
-}
-
-async fn read_some(reading: &mut (impl AsyncRead + Unpin), input: &mut Input) -> io::Result<bool> {
-    read(reading, input, READ_BYTES).await
 }

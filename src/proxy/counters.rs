@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::world::Connections;
+
 /// The counters of one listener; all rise, except the connections that are open.
 #[derive(Debug, Default)]
 pub struct Counters {
-    pub(super) open: AtomicU64,
-    pub(super) accepted: AtomicU64,
-    pub(super) turned_away: AtomicU64,
+    pub(super) connections: Arc<Connections>,
     pub(super) logins: AtomicU64,
     pub(super) rejected: AtomicU64,
     pub(super) refused: AtomicU64,
@@ -45,9 +45,9 @@ impl Counters {
     pub fn counted(&self) -> Counted {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counted {
-            open: of(&self.open),
-            accepted: of(&self.accepted),
-            turned_away: of(&self.turned_away),
+            open: self.connections.open(),
+            accepted: self.connections.accepted(),
+            turned_away: self.connections.turned_away(),
             logins: of(&self.logins),
             rejected: of(&self.rejected),
             refused: of(&self.refused),
@@ -61,22 +61,4 @@ impl Counters {
 /// One more.
 pub(super) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-/// One open connection, counted until it is dropped.
-#[derive(Debug)]
-pub(super) struct Open(Arc<Counters>);
-
-impl Open {
-    pub fn new(counters: &Arc<Counters>) -> Self {
-        count(&counters.open);
-        count(&counters.accepted);
-        Open(Arc::clone(counters))
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
 }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Bytes that a user's name may have.
-pub const NAME_BYTES_MAX: usize = 255;
+pub use crate::topology::USER_NAME_BYTES_MAX as NAME_BYTES_MAX;
+use crate::topology::is_user_name;
+
 /// Bytes that a decoded SASL response may have; tokens of OAuth are long.
 pub const RESPONSE_BYTES_MAX: usize = 12 << 10;
 
@@ -170,7 +171,7 @@ fn oauthbearer_name(response: &[u8]) -> Result<Vec<u8>, CredentialsError> {
 
 fn checked_name(name: &[u8]) -> Result<String, CredentialsError> {
     let name = std::str::from_utf8(name).map_err(|_| CredentialsError::Name)?;
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+    if !is_user_name(name) {
         return Err(CredentialsError::Name);
     }
     Ok(name.to_ascii_lowercase())

@@ -9,17 +9,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::{info, warn};
 
-use super::counters::{Open, count};
 use super::entry::StreamOf;
 use super::reception::Reception;
 use super::verifier::Verifier;
 use super::{Counters, Desk, ProxySettings, Reloadable, VerifierSettings};
-use crate::world::{Address, Clock, Instant, Listener, Network, Task, World, select, sleep};
+use crate::world::{Address, Clock, LOG_EVERY, Listener, Network, Task, World, select, sleep};
 
 /// A pause after a failed accept: out of file descriptors, the next one fails at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often clients who are turned away are told of in the log.
-const LOG_EVERY: Duration = Duration::from_secs(5);
 
 /// An open listener. Dropping it closes the socket and all its sessions.
 #[derive(Debug)]
@@ -89,7 +86,6 @@ pub async fn open_door<W: World, D: Desk>(world: W, desk: D, settings: ProxySett
         told: told.clone(),
         visits: BTreeMap::new(),
         by_address: BTreeMap::new(),
-        quiet_until: None,
     };
     let task = world.spawn("proxy door", accepting.run(listener, tells));
     Ok(Door {
@@ -115,7 +111,6 @@ struct Accepting<W, D> {
     told: UnboundedSender<Told>,
     visits: BTreeMap<u64, (IpAddr, Task)>,
     by_address: BTreeMap<IpAddr, usize>,
-    quiet_until: Option<Instant>,
 }
 
 /// Says that a visit is over when it is dropped.
@@ -184,10 +179,10 @@ impl<W: World, D: Desk> Accepting<W, D> {
             number,
             told: self.told.clone(),
         };
-        let open = Open::new(&self.reception.counters);
+        let connected = self.reception.counters.connections.enter();
         let reception = Arc::clone(&self.reception);
         let task = self.world.spawn("proxy visit", async move {
-            let (_ended, _open) = (ended, open);
+            let (_ended, _connected) = (ended, connected);
             reception.serve(stream, from).await;
         });
         self.visits.insert(number, (from.ip(), task));
@@ -208,12 +203,11 @@ impl<W: World, D: Desk> Accepting<W, D> {
 
     /// The stream is dropped with this.
     fn turn_away(&mut self, from: SocketAddr, what: &str, limit: usize) {
-        count(&self.reception.counters.turned_away);
-        let now = self.world.clock().now();
-        if self.quiet_until.is_some_and(|until| now < until) {
+        let connections = &self.reception.counters.connections;
+        connections.turn_away();
+        if connections.may_log(self.world.clock().now()).is_none() {
             return;
         }
-        self.quiet_until = Some(now.plus(LOG_EVERY));
         let at = &self.reception.settings.listen.address;
         warn!(
             "{at}: {from} is turned away: too many {what}, the limit is {limit}; others in the next {LOG_EVERY:?} are only counted"

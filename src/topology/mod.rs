@@ -37,6 +37,7 @@ mod timing;
 )]
 mod topology;
 mod touched;
+mod user_name;
 
 pub use arcs::Span;
 pub use backend::{Backend, HOSTNAME_BYTES_MAX, NewBackend, VHOSTS_MAX};
@@ -58,3 +59,4 @@ pub use tags::{TAG_BYTES_MAX, TAGS_MAX};
 pub use timing::{DRIFT_PPM_MAX, LEASE_MAX, LEASE_MIN, Timing, USER_EXPIRE_MAX, USER_EXPIRE_MIN, lease_min};
 pub use topology::{Topology, TopologySeed};
 pub use touched::{Touched, touched};
+pub use user_name::{USER_NAME_BYTES_MAX, is_user_name};

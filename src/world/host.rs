@@ -1,28 +1,28 @@
-//! The connections of one socket, within a limit, each served by a task of its own. Who may come in besides, and what is
-//! counted and logged, is the host's.
+//! A socket whose connections are each served by a task of its own, within a limit. What is served is the caller's.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tracing::warn;
 
-use super::{Listener, Task, World, select, sleep};
+use super::{Address, Clock, Connections, Listener, Task, World, select, sleep};
 
 /// A pause after a failed accept: out of file descriptors, the next one fails at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whoever serves the connections of a socket.
-pub trait Host<S>: Send + 'static {
-    /// Serves one, which came from there if it came by TCP.
-    fn serve(&self, stream: S, from: Option<SocketAddr>) -> impl Future<Output = ()> + Send + 'static;
-
-    /// One was closed at once, since `limit` are open.
-    fn turned_away(&self, limit: usize);
-
-    /// The system gave none; it is asked again soon.
-    fn accept_failed(&self, error: &io::Error);
+/// Who serves the connections of a socket, and what they are counted by.
+#[derive(Debug)]
+pub struct Host<S> {
+    /// Where the socket is, for the log.
+    pub at: Address,
+    /// The counts, and what keeps the log from flooding.
+    pub connections: Arc<Connections>,
+    /// So many at a time; further ones are closed at once.
+    pub connections_max: usize,
+    /// Serves one connection to its end.
+    pub serve: S,
 }
 
 /// Says that a connection's task is over, however it ended.
@@ -38,39 +38,54 @@ impl Drop for Ended {
     }
 }
 
-/// Accepts connections, at most so many at a time, until it is dropped; they end with it.
-pub async fn accept<W, L, H>(world: W, listener: L, connections_max: usize, host: H)
-where
-    W: World,
-    L: Listener,
-    H: Host<L::Stream>,
-{
-    let (told, mut ended) = unbounded_channel();
-    let mut connections: BTreeMap<u64, Task> = BTreeMap::new();
-    let mut number = 0;
-    loop {
-        select! {
-            number = ended.recv() => {
-                let number = number.expect("this holds a sender itself");
-                connections.remove(&number);
+impl<S> Host<S> {
+    /// Accepts connections until it is dropped; they end with it.
+    pub async fn accept<W, L, F>(self, world: W, listener: L)
+    where
+        W: World,
+        L: Listener,
+        S: Fn(L::Stream) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let clock = world.clock();
+        let (told, mut ended) = unbounded_channel();
+        let mut tasks: BTreeMap<u64, Task> = BTreeMap::new();
+        let mut number = 0;
+        loop {
+            select! {
+                number = ended.recv() => {
+                    let number = number.expect("this holds a sender itself");
+                    tasks.remove(&number);
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok(_) if tasks.len() >= self.connections_max => {
+                        self.connections.turn_away();
+                        let limit = self.connections_max;
+                        self.warn(clock, &format!("a connection was closed: {limit} are open, which is the limit"));
+                    }
+                    Ok((stream, _)) => {
+                        number += 1;
+                        let ended = Ended { number, told: told.clone() };
+                        let connected = self.connections.enter();
+                        let served = (self.serve)(stream);
+                        let task = world.spawn("connection", async move {
+                            served.await;
+                            drop((connected, ended));
+                        });
+                        tasks.insert(number, task);
+                    }
+                    Err(error) => {
+                        self.warn(clock, &format!("can't accept a connection: {error}"));
+                        sleep(clock, ACCEPT_PAUSE).await;
+                    }
+                },
             }
-            accepted = listener.accept() => match accepted {
-                Ok(_) if connections.len() >= connections_max => host.turned_away(connections_max),
-                Ok((stream, from)) => {
-                    number += 1;
-                    let ended = Ended { number, told: told.clone() };
-                    let served = host.serve(stream, from);
-                    let task = world.spawn("connection", async move {
-                        served.await;
-                        drop(ended);
-                    });
-                    connections.insert(number, task);
-                }
-                Err(error) => {
-                    host.accept_failed(&error);
-                    sleep(world.clock(), ACCEPT_PAUSE).await;
-                }
-            },
+        }
+    }
+
+    fn warn<C: Clock>(&self, clock: &C, what: &str) {
+        if let Some(left_out) = self.connections.may_log(clock.now()) {
+            warn!(left_out, "{}: {what}", self.at);
         }
     }
 }

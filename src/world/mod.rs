@@ -2,10 +2,12 @@
 //! uses for them.
 //!
 //! Code above the pure rooms takes one type parameter, `W: World`, and reaches the outside through it only, so that
-//! simulated hosts drive the very same code. Protocols are left to `ring` and the doors.
+//! simulated hosts drive the very same code. Protocols are left to `ring` and the doors, but for what
+//! several of them share: TLS from files, and Dovecot's tab-escaping.
 
 mod address;
 mod clock;
+mod connections;
 mod host;
 mod instant;
 mod network;
@@ -14,13 +16,15 @@ mod real;
 pub(crate) mod scratch;
 mod select;
 mod storage;
+mod tab_escape;
 mod task;
 mod tls;
 mod traits;
 
 pub use address::{Address, AddressError, Listen};
 pub use clock::{Clock, TimedOut, deadline, sleep};
-pub use host::{Host, accept};
+pub use connections::{Connected, Connections, LOG_EVERY};
+pub use host::Host;
 pub use instant::Instant;
 pub use network::{Listener, Network, Stream};
 pub use real::{
@@ -28,6 +32,7 @@ pub use real::{
 };
 pub use select::{Chosen, select};
 pub use storage::{JOURNAL_BYTES_MAX, JournalReader, RECORD_BYTES_MAX, Storage, StorageError};
+pub use tab_escape::{ESCAPE, escape, unescape};
 pub use task::Task;
 pub use tls::{certificates, client_tls, has_name};
 pub use traits::World;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use maildirector::director::RefuseReason;
 use maildirector::dovecot::{
     Answer, Batch, Completer, Completes, LINE_BYTES_MAX, LineTooLong, MarksHash, Names, Place, Replies, Rule,
-    Taken, WaitLimits, escape, unescape,
+    Taken, WaitLimits,
 };
 use maildirector::topology::UserKey;
-use maildirector::world::Instant;
+use maildirector::world::{Instant, escape, unescape};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

@@ -11,7 +11,7 @@ use crate::config::health_spec::{
 use crate::config::interval::interval;
 use crate::config::report::Report;
 use crate::config::section::Section;
-use crate::topology::{EVICT_AFTER_MAX, HealthPolicy};
+use crate::topology::{EVICT_AFTER_MAX, HealthPolicy, is_user_name};
 
 pub(in crate::config) const HEALTH_KEYS: [&str; 7] = [
     "check",
@@ -34,7 +34,7 @@ pub(in crate::config) const CHECK_KEYS: [&str; 8] = [
     "user",
 ];
 
-/// The longest name of an account, and the longest address, in bytes.
+/// The longest host name and the longest address, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 
 pub(super) fn read(top: &Section<'_>, report: &mut Report) -> HealthSpec {
@@ -157,7 +157,7 @@ fn check(section: &Section<'_>, report: &mut Report) -> Option<CheckSpec> {
 }
 
 fn account_name(text: &str) -> Result<Box<str>, Complaint> {
-    if text.is_empty() || text.len() > NAME_BYTES_MAX || text.chars().any(char::is_control) {
+    if !is_user_name(text) {
         return Err(Complaint::new(format!(
             "{} is no name of an account",
             Quoted(text)

@@ -4,6 +4,7 @@
 //! ends is left to the tree.
 
 use super::tree::Stretch;
+pub use crate::topology::USER_NAME_BYTES_MAX as NAME_BYTES_MAX;
 use crate::topology::{BackendId, TagId, UserId, UserKey};
 
 /// A run longer than this is split. Shorter runs move less when a user comes or goes, longer ones leave less above
@@ -15,9 +16,6 @@ const RUN_MIN: usize = RUN_MAX / 4;
 const RECORDS_STEP: usize = 8;
 /// Room is made for so many bytes of names at a time.
 const NAMES_STEP: usize = 128;
-
-/// The longest name of a user, in bytes.
-pub const NAME_BYTES_MAX: usize = 255;
 
 // The names of the longest run, with the one record that makes it too long, are within reach of `name_start`.
 const _: () = assert!((RUN_MAX + 1) * NAME_BYTES_MAX <= u16::MAX as usize);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::agreement::PassdbField;
 use crate::config::parse_ip;
-use crate::dovecot::unescape;
+use crate::world::unescape;
 
 /// The longest line, in bytes, without its end; that of Dovecot's director.
 pub const COMMAND_BYTES_MAX: usize = 1_024;

@@ -8,9 +8,10 @@ use super::counts::Counts;
 use super::everywhere::Page;
 use crate::config::{MemberSpec, roster};
 use crate::director::{Director, RingStatus, Standing};
-use crate::dovecot::{LinkRow, escape};
+use crate::dovecot::LinkRow;
 use crate::topology::{MemberId, Topology};
 use crate::world::Instant;
+use crate::world::escape;
 
 /// `ip vhosts users tag U|D changed`, and an empty line.
 pub(super) fn hosts(topology: &Topology, counts: &Counts) -> Vec<u8> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::director::FlushedFrom;
-use crate::dovecot::escape;
+use crate::world::escape;
 
 /// Of the text of an answer so many bytes are kept for the log.
 const TEXT_BYTES_MAX: usize = 1_024;

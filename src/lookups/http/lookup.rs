@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::parameters::Parameters;
 use super::reply::{Reply, json, refusal, try_again};
 use crate::director::RefuseReason;
-use crate::lookups::reception::{Reception, Refused};
-use crate::lookups::{Desk, Query};
+use crate::lookups::reception::Reception;
+use crate::lookups::{Desk, Query, Refused};
 use crate::world::World;
 
 /// After so long a director that serves nobody may serve again.

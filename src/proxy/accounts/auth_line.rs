@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::proxy::Credentials;
+use crate::world::{escape, unescape};
 
 /// Bytes that a line may have, with its end (`AUTH_CLIENT_MAX_LINE_LENGTH`).
 pub const LINE_BYTES_MAX: usize = 16 << 10;
@@ -84,7 +85,8 @@ impl Iterator for Words<'_> {
     type Item = (Vec<u8>, Vec<u8>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let word = unescaped(self.next_raw()?);
+        let mut word = Vec::new();
+        unescape(self.next_raw()?, &mut word);
         let end = memchr::memchr(b'=', &word).unwrap_or(word.len());
         let value = word.get(end + 1..).unwrap_or_default().to_vec();
         let mut name = word;
@@ -95,71 +97,34 @@ impl Iterator for Words<'_> {
 
 /// Asks for a verdict. Nothing is written if the line would be too long.
 pub(super) fn push_ask(id: u32, credentials: &Credentials, peer: &Peer<'_>, out: &mut Vec<u8>) -> bool {
-    let service = escaped(peer.service);
+    let mut line = format!("AUTH\t{id}\t{}", credentials.mechanism.name()).into_bytes();
+    let mut add = |key: &str, value: &str| {
+        line.push(b'\t');
+        line.extend_from_slice(key.as_bytes());
+        escape(value.as_bytes(), &mut line);
+    };
     // 2.3 reads the service, 2.4 the protocol; each ignores the other.
-    let mut line = format!(
-        "AUTH\t{id}\t{}\tservice={service}\tprotocol={service}\tlip={}\trip={}\tlport={}\trport={}",
-        credentials.mechanism.name(),
-        peer.local.ip(),
-        peer.remote.ip(),
-        peer.local.port(),
-        peer.remote.port(),
-    );
+    add("service=", peer.service);
+    add("protocol=", peer.service);
+    add("lip=", &peer.local.ip().to_string());
+    add("rip=", &peer.remote.ip().to_string());
+    add("lport=", &peer.local.port().to_string());
+    add("rport=", &peer.remote.port().to_string());
     if peer.is_tls {
-        line.push_str("\tsecured=tls");
+        add("secured=", "tls");
     }
     if !peer.session.is_empty() {
-        line.push_str("\tsession=");
-        line.push_str(&escaped(peer.session));
+        add("session=", peer.session);
     }
     // Everything behind it belongs to it.
-    line.push_str("\tresp=");
-    STANDARD.encode_string(credentials.response.bytes(), &mut line);
-    line.push('\n');
+    add("resp=", &STANDARD.encode(credentials.response.bytes()));
+    line.push(b'\n');
     // The server's buffer is as long, and has to have room for one byte more.
     let fits = line.len() < LINE_BYTES_MAX;
     if fits {
-        out.extend_from_slice(line.as_bytes());
+        out.extend_from_slice(&line);
     }
     fits
-}
-
-/// Without bytes that mean something in a line.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\0' => escaped.push_str("\x010"),
-            '\x01' => escaped.push_str("\x011"),
-            '\t' => escaped.push_str("\x01t"),
-            '\r' => escaped.push_str("\x01r"),
-            '\n' => escaped.push_str("\x01n"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// As it was before it was escaped. What nobody knows stands for itself.
-pub(super) fn unescaped(word: &[u8]) -> Vec<u8> {
-    let mut unescaped = Vec::with_capacity(word.len());
-    let mut bytes = word.iter();
-    while let Some(byte) = bytes.next() {
-        let byte = match byte {
-            1 => match bytes.next() {
-                Some(b'0') => 0,
-                Some(b'1') => 1,
-                Some(b't') => b'\t',
-                Some(b'r') => b'\r',
-                Some(b'n') => b'\n',
-                Some(byte) => *byte,
-                None => break,
-            },
-            byte => *byte,
-        };
-        unescaped.push(byte);
-    }
-    unescaped
 }
 
 fn split(line: &[u8]) -> (&[u8], Option<&[u8]>) {

@@ -3,7 +3,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc};
 
-use crate::proxy::{Credentials, Mechanism, NAME_BYTES_MAX};
+use crate::proxy::{Credentials, Mechanism};
+use crate::topology::is_user_name;
 
 use super::account::{Fields, Verdict};
 use super::fault::{Fault, FaultKind};
@@ -216,7 +217,7 @@ fn entry_of(line: &str, number: usize) -> Result<Option<(Box<str>, Entry)>, Faul
     let mut columns = line.splitn(8, ':');
     let name = columns.next().unwrap_or_default();
     let password = columns.next().unwrap_or_default();
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+    if !is_user_name(name) {
         return Err(FaultKind::Name);
     }
     let name = lower(name);

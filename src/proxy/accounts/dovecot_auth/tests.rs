@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::Host;
-use super::super::auth_line::{escaped, unescaped};
 use super::*;
+use crate::world::{escape, unescape};
 
 const GREETING: &str = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tXOAUTH2\nMECH\tCRAM-MD5\tdictionary\nSPID\t14720\n\
                         CUID\t1\nCOOKIE\t21b6cdaf1f3340cda186d9c0024d48d9\nDONE\n";
@@ -266,6 +266,18 @@ fn nothing_secret_is_shown() {
     assert!(!format!("{client:?}").contains("115, 101, 99"));
     let events = fed(&mut client, b"OK\t1\tuser=alice\tpass=xyzzy\n");
     assert!(!format!("{events:?}").contains("xyzzy"));
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = Vec::new();
+    escape(text.as_bytes(), &mut out);
+    String::from_utf8(out).expect("text stays text")
+}
+
+fn unescaped(word: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    unescape(word, &mut out);
+    out
 }
 
 proptest! {

@@ -1,9 +1,10 @@
-//! Dovecot's tab-escaping of a field: what would end a field or a line is written as 0x01 and a letter.
+//! Dovecot's tab-escaping of a field, for all that speak in its lines: what would end a field or a line is written as 0x01 and a
+//! letter.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
 /// Starts an escape.
-pub(super) const ESCAPE: u8 = 1;
+pub const ESCAPE: u8 = 1;
 
 /// Appends `field` as it is written in a line.
 pub fn escape(field: &[u8], out: &mut Vec<u8>) {
@@ -38,23 +39,6 @@ pub fn unescape(field: &[u8], out: &mut Vec<u8>) {
         rest = &rest[at + 2..];
     }
     out.extend(rest);
-}
-
-/// Appends the name that `field` means: up to a NUL, as in Dovecot, or the separator before a master user's name.
-pub(super) fn unescape_name(field: &[u8], separator: Option<u8>, out: &mut Vec<u8>) {
-    let start = out.len();
-    unescape(field, out);
-    let length = name_bytes(&out[start..], separator);
-    out.truncate(start + length);
-}
-
-/// How many bytes of a text, which holds no escapes, are the name.
-pub(super) fn name_bytes(text: &[u8], separator: Option<u8>) -> usize {
-    let end = match separator {
-        None => memchr(0, text),
-        Some(separator) => memchr2(0, separator, text),
-    };
-    end.unwrap_or(text.len())
 }
 
 #[cfg(test)]

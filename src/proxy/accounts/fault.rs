@@ -3,8 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use super::account::FieldError;
-use super::passwd_file::{ENTRY_BYTES_MAX, FAULTS_MAX, USERS_MAX};
-use super::password::{ARGON2_KIB_MAX, ARGON2_WORK_KIB_MAX, BCRYPT_COST_MAX, SHA_ROUNDS_MAX};
+use super::limits::{
+    ARGON2_KIB_MAX, ARGON2_WORK_KIB_MAX, BCRYPT_COST_MAX, ENTRY_BYTES_MAX, FAULTS_MAX, SHA_ROUNDS_MAX,
+    USERS_MAX,
+};
 
 /// A line that can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

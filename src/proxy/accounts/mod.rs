@@ -5,7 +5,7 @@
 //! | `account` | what a verifier found, and Dovecot's extra fields, from which it is made |
 //! | `password` | a password as a file keeps it: the schemes |
 //! | `passwd_file` | a Dovecot passwd-file |
-//! | `fault` | what is wrong in it |
+//! | `fault`, `limits` | what is wrong in it, and what is too much |
 //! | `dovecot_auth` | a client of Dovecot's auth socket |
 //! | `auth_line` | its lines: how they are written and read |
 
@@ -13,6 +13,7 @@ mod account;
 mod auth_line;
 mod dovecot_auth;
 mod fault;
+mod limits;
 mod passwd_file;
 mod password;
 
@@ -20,7 +21,8 @@ pub use account::{Account, FieldError, Host, Verdict};
 pub use auth_line::{LINE_BYTES_MAX, Peer};
 pub use dovecot_auth::{AuthClient, Event, PENDING_MAX};
 pub use fault::{Fault, FaultKind, HashError};
-pub use passwd_file::{ENTRY_BYTES_MAX, FAULTS_MAX, PasswdFile, USERS_MAX};
-pub use password::{
-    ARGON2_KIB_MAX, ARGON2_WORK_KIB_MAX, BCRYPT_COST_MAX, PASSWORD_BYTES_MAX, SHA_ROUNDS_MAX,
+pub use limits::{
+    ARGON2_KIB_MAX, ARGON2_WORK_KIB_MAX, BCRYPT_COST_MAX, ENTRY_BYTES_MAX, FAULTS_MAX, PASSWORD_BYTES_MAX,
+    SHA_ROUNDS_MAX, USERS_MAX,
 };
+pub use passwd_file::PasswdFile;

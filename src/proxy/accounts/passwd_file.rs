@@ -8,14 +8,8 @@ use crate::topology::is_user_name;
 
 use super::account::{Fields, Verdict};
 use super::fault::{Fault, FaultKind};
+use super::limits::{ENTRY_BYTES_MAX, FAULTS_MAX, USERS_MAX};
 use super::password::{Cost, Password};
-
-/// Bytes that a line may have.
-pub const ENTRY_BYTES_MAX: usize = 8 << 10;
-/// Users that a file may have.
-pub const USERS_MAX: usize = 1_000_000;
-/// Faults that are told of a file.
-pub const FAULTS_MAX: usize = 100;
 
 /// What a client is told whose mechanism can't be verified with a file.
 const NO_TOKENS: &str = "Tokens can't be used for this account; log in with a password.";

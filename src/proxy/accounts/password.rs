@@ -11,17 +11,9 @@ use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq as _;
 
 use super::fault::HashError;
-
-/// Bytes that a password may have; more never match. As in crypt(3) of libxcrypt; SHA-crypt takes time for each of them.
-pub const PASSWORD_BYTES_MAX: usize = 511;
-/// The highest cost of bcrypt: some seconds.
-pub const BCRYPT_COST_MAX: u32 = 15;
-/// Most rounds of SHA-crypt, and most passes of Argon2.
-pub const SHA_ROUNDS_MAX: u32 = 1_000_000;
-/// Most memory of Argon2, in KiB.
-pub const ARGON2_KIB_MAX: u32 = 256 << 10;
-/// Most memory of Argon2 times its passes, in KiB: passes alone would say little about the time.
-pub const ARGON2_WORK_KIB_MAX: u64 = 4 << 20;
+use super::limits::{
+    ARGON2_KIB_MAX, ARGON2_WORK_KIB_MAX, BCRYPT_COST_MAX, PASSWORD_BYTES_MAX, SHA_ROUNDS_MAX,
+};
 
 /// Rounds of SHA-crypt if the hash says nothing, and least rounds (Drepper, "Unix crypt using SHA-256 and SHA-512").
 const SHA_ROUNDS: u32 = 5_000;

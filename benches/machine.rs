@@ -57,6 +57,7 @@ fn serving() -> (Director, Instant) {
         entropy: 1,
         record: None,
         journal: Gathered::default(),
+        sessions: Vec::new(),
         is_bootstrap: false,
     };
     let mut now = Instant::from_nanos(1_000_000_000);

@@ -150,6 +150,7 @@ impl Ring {
             entropy: name,
             record: self.disks.get(&me).cloned(),
             journal: Gathered::default(),
+            sessions: Vec::new(),
             is_bootstrap: false,
         };
         let mut out = Vec::new();

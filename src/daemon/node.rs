@@ -118,6 +118,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         entropy: world.entropy(),
         record,
         journal: left.holds,
+        sessions: Vec::new(),
         is_bootstrap: settings.is_bootstrap,
     };
     let director = Director::start(settings.machine.clone(), start, now, &mut out);

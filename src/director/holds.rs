@@ -232,6 +232,14 @@ impl Holds {
         true
     }
 
+    /// Has the hold of `user` count so many sessions from now on; says whether there is one.
+    pub fn set_sessions(&mut self, user: UserId, sessions: u16) -> bool {
+        self.tree
+            .find_mut(user)
+            .map(|record| record.sessions = sessions)
+            .is_some()
+    }
+
     /// Marks the hold of `user` as one whose sessions are being closed, or no longer; says whether there is one.
     pub fn set_evicting(&mut self, user: UserId, is_evicting: bool) -> bool {
         self.tree

@@ -87,6 +87,10 @@ pub struct Start {
     pub record: Option<Record>,
     /// Holds of sessions that outlived the last run (they live in other processes).
     pub journal: Gathered,
+    /// How many sessions of whom are still known one by one: each ends with an [`Input::SessionEnded`] that has the hold's
+    /// serial, or by an eviction. Those of users who are not in the journal, and those beyond what a hold counts, are the
+    /// caller's to close.
+    pub sessions: Vec<(UserId, u16)>,
     /// The operator orders a member without storage to be a voter of epoch 0.
     pub is_bootstrap: bool,
 }

@@ -17,7 +17,7 @@ use super::output::{Event, EvictReason, Output};
 use super::serving::Serving;
 use super::storage::Disk;
 use crate::agreement::{Committed, FirstStart, Jitter, Lease, Record, Voter};
-use crate::topology::Incarnation;
+use crate::topology::{Incarnation, UserId};
 use crate::world::Instant;
 
 impl Director {
@@ -29,6 +29,7 @@ impl Director {
             entropy,
             record,
             journal,
+            sessions,
             is_bootstrap,
         } = start;
         let is_foreign = record.as_ref().is_some_and(|r| r.member != settings.me);
@@ -95,7 +96,7 @@ impl Director {
             out.push(Output::Event(Event::Removed { epoch }));
         }
         director.save(out);
-        director.take_over(journal, now, out);
+        director.take_over(journal, &sessions, now, out);
         director.serving.renew_soon(now);
         director.handle(now, super::input::Input::Tick, out);
         director
@@ -125,7 +126,13 @@ impl Director {
 
     /// Sessions of an earlier run that live on in other processes: those that are where they belong are held, the others
     /// are closed before the first asking for a lease.
-    fn take_over(&mut self, journal: Gathered, now: Instant, out: &mut Vec<Output>) {
+    fn take_over(
+        &mut self,
+        journal: Gathered,
+        sessions: &[(UserId, u16)],
+        now: Instant,
+        out: &mut Vec<Output>,
+    ) {
         if journal.is_empty() {
             return;
         }
@@ -141,6 +148,9 @@ impl Director {
                 misplaced.push(user);
             }
         });
+        for (user, count) in sessions {
+            self.holds.set_sessions(*user, *count);
+        }
         for user in misplaced {
             self.evict(user, EvictReason::Contradicts, now, out);
         }

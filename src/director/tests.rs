@@ -115,6 +115,15 @@ impl Ring {
     }
 
     fn start(&mut self, me: MemberId, journal: Gathered) -> (Director, Vec<Output>) {
+        self.start_with(me, journal, Vec::new())
+    }
+
+    fn start_with(
+        &mut self,
+        me: MemberId,
+        journal: Gathered,
+        sessions: Vec<(UserId, u16)>,
+    ) -> (Director, Vec<Output>) {
         self.boots += 1;
         let settings = Settings {
             me,
@@ -129,6 +138,7 @@ impl Ring {
             entropy: 1000 + self.boots,
             record: self.disks.get(&me).cloned(),
             journal,
+            sessions,
             is_bootstrap: false,
         };
         let mut out = Vec::new();
@@ -398,6 +408,43 @@ fn pins_go_when_nobody_needs_them() {
     ring.run(TIMING_DEFAULT.user_expire * 4);
     assert_eq!(ring.members[&id(1)].topology().pins().len(), 0);
     assert!(ring.members[&id(1)].holds().is_empty());
+}
+
+/// As when a new process takes over from one that keeps its sessions.
+#[test]
+fn sessions_that_outlived_a_run_one_by_one_keep_their_users_until_the_last_has_ended() {
+    let mut ring = Ring::serving(3);
+    let alice = user("alice");
+    let backend = ring.configured.place(alice).expect("backends are up");
+    let expire = ring.configured.timing().user_expire;
+    let mut journal = Gathered::default();
+    journal.held(Journalled {
+        user: alice,
+        name: "alice",
+        backend,
+    });
+    let strange = user("bob");
+    let (mut director, _) = ring.start_with(id(1), journal, vec![(alice, 2), (strange, 1)]);
+    assert!(director.holds().find(strange).is_none(), "no journal names him");
+    let hold = director.holds().find(alice).expect("the journal names her");
+    let (serial, since) = (hold.serial, hold.touched);
+    assert_eq!(hold.sessions, 2);
+    let held = |director: &Director, after: Duration| {
+        let hold = director.holds().find(alice).expect("it is not swept here");
+        hold.is_live(since.plus(after), expire)
+    };
+    assert!(held(&director, expire * 3));
+    let ended = |director: &mut Director| {
+        director.handle(
+            ring.now,
+            Input::SessionEnded { user: alice, serial },
+            &mut Vec::new(),
+        );
+    };
+    ended(&mut director);
+    assert!(held(&director, expire * 3));
+    ended(&mut director);
+    assert!(!held(&director, expire * 3));
 }
 
 #[test]

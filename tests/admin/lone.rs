@@ -272,6 +272,7 @@ impl LoneDesk {
                 entropy: number.into(),
                 record: None,
                 journal: Gathered::default(),
+                sessions: Vec::new(),
                 is_bootstrap: false,
             };
             let mut out = Vec::new();

@@ -75,6 +75,7 @@ fn director_and_site() -> (Director, Site) {
         entropy: 1,
         record: None,
         journal: Gathered::default(),
+        sessions: Vec::new(),
         is_bootstrap: false,
     };
     let director = Director::start(settings, start, Instant::ORIGIN, &mut Vec::new());

@@ -65,6 +65,7 @@ pub(crate) fn start(boot: u64, is_bootstrap: bool) -> Start {
         entropy: 1_000 + boot,
         record: None,
         journal: Gathered::default(),
+        sessions: Vec::new(),
         is_bootstrap,
     }
 }

@@ -51,6 +51,7 @@ impl<'a> Step<'a> {
             entropy: place as u64 + 1,
             record: disk.as_deref().cloned(),
             journal: Gathered::default(),
+            sessions: Vec::new(),
             is_bootstrap: false,
         };
         let mut out = Vec::new();

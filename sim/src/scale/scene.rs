@@ -197,6 +197,7 @@ impl Scene {
             entropy,
             record: seat.record.as_deref().cloned(),
             journal,
+            sessions: Vec::new(),
             is_bootstrap: false,
         };
         let mut out = Vec::new();

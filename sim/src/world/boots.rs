@@ -45,6 +45,7 @@ impl World<'_> {
             entropy,
             record: record.map(|record| (*record).clone()),
             journal: self.journal(member),
+            sessions: Vec::new(),
             is_bootstrap,
         };
         if !start.journal.is_empty() {

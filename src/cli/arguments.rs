@@ -43,6 +43,8 @@ pub(super) enum Command {
     Run(Run),
     /// Tell how the member that runs on this machine stands.
     Status(Status),
+    /// Have the member that runs on this machine hand over to a new process, without closing a session.
+    Upgrade(Upgrade),
     /// Tell who has sessions at the proxies of the member that runs on this machine.
     Who(Who),
     /// Close a user's sessions, at every director.
@@ -88,7 +90,7 @@ Example:
   maildirector run -c /etc/maildirector.toml
 
 Log lines go to standard error; RUST_LOG chooses (info unless set). SIGHUP takes over a changed configuration, as
-`maildirector reload` does; SIGTERM and SIGINT stop it. Exits with 0 when it was
+`maildirector reload` does; SIGUSR2 hands over to a new process, as `maildirector upgrade` does; SIGTERM and SIGINT stop it. Exits with 0 when it was
 told to stop, 78 when the configuration has faults, 69 when the state folder or a socket does not serve.")]
 pub(super) struct Run {
     /// The configuration.
@@ -98,6 +100,29 @@ pub(super) struct Run {
     /// one. Only for a ring that never started because a voter's disk was lost.
     #[arg(long)]
     pub bootstrap: bool,
+    /// Take over from the process at standard input; used by `upgrade`.
+    #[arg(long, hide = true)]
+    pub takes_over: bool,
+}
+
+/// Options of `upgrade`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  apt-get install maildirector && maildirector upgrade
+
+The running process starts the program as it lies on disk now, with its own arguments, and gives it all sockets and the state
+folder; the new process reads the configuration anew. Sessions at the member's own proxies stay with the old process until they
+end, at the longest for `upgrade_wait`, and are fenced by the new one's lease. SIGUSR2 does the same.
+
+Exits with 0 when the new process serves, 69 when it does not start and the old one goes on, 78 when the configuration has faults.")]
+pub(super) struct Upgrade {
+    /// The configuration.
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+    /// The member's state folder, where the configuration does not say.
+    #[arg(long, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
 }
 
 /// Options of `import`.

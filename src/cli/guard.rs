@@ -33,6 +33,8 @@ use crate::world::{
     Address, Clock, Folder, Instant, RealWorld, StorageError, World, deadline, select, sleep,
 };
 
+/// What a director says that lives on and has given its state folder to another process.
+pub(super) const RELEASED: &str = "released\n";
 /// The guard's own corner of the state folder.
 const CORNER: &str = "guard";
 /// How long a director that lives may be late in saying so. Within what a lease leaves for closing.
@@ -73,6 +75,7 @@ async fn watch(arguments: &Guard) -> Result<(), Failure> {
     let guard = Watching {
         clock: *world.clock(),
         director,
+        is_released: false,
         folder: arguments.state_folder.clone(),
         input: Lines {
             pipe: input,
@@ -103,6 +106,8 @@ struct Watching<C> {
     clock: C,
     /// The process that started this one.
     director: u32,
+    /// It lives and is no member any more.
+    is_released: bool,
     folder: PathBuf,
     input: Lines,
     note: Option<LeaseNote>,
@@ -125,6 +130,7 @@ impl<C: Clock> Watching<C> {
                 return;
             }
             match self.next().await {
+                Happened::Line(Some(line)) if line == RELEASED.trim_end() => self.is_released = true,
                 Happened::Line(Some(line)) => match read_note(&line) {
                     Some(note) => self.note = Some(note),
                     None => warn!("guard: a line of the director makes no sense; ignored"),
@@ -175,9 +181,10 @@ impl<C: Clock> Watching<C> {
     }
 
     /// Whether another run of the director has the state folder. A director that is being killed closes the pipe to
-    /// here before it gives the folder up; it has done both once it is nobody's parent any more.
+    /// here before it gives the folder up; it has done both once it is nobody's parent any more, or has said so.
     fn has_successor(&self) -> bool {
-        parent_id() != self.director && matches!(Folder::open(&self.folder), Err(StorageError::InUse { .. }))
+        let is_free = self.is_released || parent_id() != self.director;
+        is_free && matches!(Folder::open(&self.folder), Err(StorageError::InUse { .. }))
     }
 
     async fn close_all(&mut self) {

@@ -1,6 +1,5 @@
 //! The guard's side of a running member: starting it, telling it of leases, starting it again when it is gone.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -11,13 +10,14 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::failure::Failure;
-use super::guard::write_note;
+use super::guard::{RELEASED, write_note};
 use crate::daemon::LeaseNote;
 use crate::dovecot::KickBy;
-use crate::world::{BootClock, Clock, deadline, sleep};
+use crate::world::{Address, BootClock, Clock, Sockets, deadline, sleep};
 
 /// A guard that takes no line for so long is stopped itself.
 const WRITE_MAX: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ pub(super) struct GuardSettings {
     pub service: PathBuf,
     pub delay: Duration,
     /// A named pipe that the guard keeps open for reading.
-    pub pipe: Option<Arc<File>>,
+    pub pipe: Option<Arc<OwnedFd>>,
 }
 
 impl GuardSettings {
@@ -41,8 +41,8 @@ impl GuardSettings {
     /// (`login-proxy-state.c` of Dovecot). It is handed over as the guard's standard output, which it has no other use for.
     ///
     /// # Errors
-    /// It can't be opened.
-    pub fn holding(mut self, pipes: &[PathBuf]) -> Result<Self, Failure> {
+    /// The process may have no more descriptors.
+    pub fn holding(mut self, pipes: &[PathBuf], sockets: &Sockets) -> Result<Self, Failure> {
         let Some((pipe, others)) = pipes.split_first() else {
             return Ok(self);
         };
@@ -53,10 +53,10 @@ impl GuardSettings {
                 pipe.display()
             );
         }
-        // For writing too: opening it for reading alone would wait for a writer.
-        let opened = OpenOptions::new().read(true).write(true).open(pipe);
+        // Not by its path, which may be another user's: the door has it open, or was handed it.
+        let opened = sockets.duplicate_one(&Address::Unix(pipe.clone()));
         let opened = opened.map_err(|error| Failure::Start(format!("{}: {error}", pipe.display())))?;
-        self.pipe = Some(Arc::new(opened));
+        self.pipe = opened.map(Arc::new);
         Ok(self)
     }
 
@@ -74,8 +74,13 @@ struct Running {
     pipe: pipe::Sender,
 }
 
-/// Keeps a guard running and tells it of every lease, until nobody sends any more. It outlives this process on purpose.
-pub(super) async fn keep_guard(settings: GuardSettings, mut notes: UnboundedReceiver<LeaseNote>) {
+/// Keeps a guard running and tells it of every lease, until nobody sends any more. It outlives this process on purpose. When this
+/// process stays without being the member, the guard is told at `released`.
+pub(super) async fn keep_guard(
+    settings: GuardSettings,
+    mut notes: UnboundedReceiver<LeaseNote>,
+    released: oneshot::Receiver<()>,
+) {
     let clock = BootClock;
     let mut running: Option<Running> = None;
     while let Some(mut note) = notes.recv().await {
@@ -119,6 +124,11 @@ pub(super) async fn keep_guard(settings: GuardSettings, mut notes: UnboundedRece
                 }
             }
         }
+    }
+    if let (Ok(()), Some(mut guard)) = (released.await, running) {
+        let until = clock.now().plus(WRITE_MAX);
+        // When it can't be told, it closes the sessions when the lease ends, as if this process were gone.
+        let _ = deadline(&clock, until, guard.pipe.write_all(RELEASED.as_bytes())).await;
     }
 }
 

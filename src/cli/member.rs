@@ -2,29 +2,33 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener, ToSocketAddrs};
-use std::os::unix::fs::{chown, lchown};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::unistd::{Gid, Group, Uid, User, setgid, setgroups, setuid};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
+use super::account::Account;
 use super::arguments::Run;
 use super::failure::Failure;
 use super::guarded::{GuardSettings, keep_guard};
+use super::handing::{self, Identity, Inherited, Sockets};
 use super::read_config::read_config;
 use super::runtime::{runtime, wide_runtime};
+use super::stay::{self, Asked, Heir, Leaving};
 use crate::config::{Config, MemberRole, MemberSpec, Partition, Resolved, RingSecurity};
 use crate::daemon::{
-    CONTROL_SOCKET, DoorSettings, Ended, LeaseNote, Node, NodeSettings, Reloads, STATUS_SOCKET, configured,
-    open_control, open_status, proxies, start, watch_configuration,
+    Busy, CONTROL_SOCKET, ControlAnswer, DoorSettings, Ended, LeaseNote, Node, NodeSettings, Predecessor,
+    Reloads, STATUS_SOCKET, Upgrades, configured, open_control, open_status, proxies, start_after,
+    watch_configuration,
 };
 use crate::health::ProberSettings;
 use crate::ring::{Security, Tls, TlsFiles};
-use crate::world::{Address, BootClock, Clock, Instant, RealWorld, StorageError, World, select, sleep};
+use crate::world::{Address, BootClock, Clock, Instant, RealWorld, StorageError, Task, World, select, sleep};
 
 /// How often sessions that are to end are counted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -47,13 +51,32 @@ pub(super) fn run(arguments: &Run, kind: Kind) -> Result<(), Failure> {
     let config = read_config(&arguments.config)?;
     let resolved = resolve(&config);
     let (me, settings) = prepare(&config, &resolved, arguments, kind)?;
+    let identity = Identity::of(&config, me.id.index());
+    let inherited = match arguments.takes_over {
+        false => None,
+        true => Some(inherited(&identity)?),
+    };
     // A director alone is one task, which only gets slower when threads hand it around.
     let runtime = if settings.proxies.is_empty() {
         runtime()?
     } else {
         wide_runtime()?
     };
-    runtime.block_on(serve(&config, &arguments.config, resolved, &me, settings))
+    let member = Member {
+        config,
+        file: arguments.config.clone(),
+        resolved,
+        me,
+        identity,
+    };
+    runtime.block_on(serve(member, settings, inherited))
+}
+
+/// What the process gives that hands over to this one, which has said so far that it is ready.
+fn inherited(identity: &Identity) -> Result<Inherited, Failure> {
+    let failed = |error: io::Error| Failure::Start(format!("cannot take over: {error}"));
+    let stream = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+    handing::take(stream.into(), identity).map_err(failed)
 }
 
 /// Log lines go to standard error; `RUST_LOG` chooses, by default everything an operator should see.
@@ -164,78 +187,136 @@ fn security(config: &Config) -> Result<Security, Failure> {
     }
 }
 
-async fn serve(
-    config: &Config,
-    file: &Path,
+/// The member that this process is.
+struct Member {
+    config: Config,
+    file: PathBuf,
     resolved: Resolved,
-    me: &MemberSpec,
+    me: MemberSpec,
+    identity: Identity,
+}
+
+/// What runs beside a member.
+struct Beside {
+    guard: Option<Task>,
+    /// To tell the guard that this process is no member any more.
+    released: oneshot::Sender<()>,
+    control: Task,
+    _others: [Task; 3],
+}
+
+/// What a member is told from outside.
+struct Signals {
+    ends: [Signal; 2],
+    upgrades: Signal,
+    asked: Receiver<oneshot::Sender<ControlAnswer>>,
+}
+
+/// What comes next.
+enum Next {
+    Ended(Ended),
+    Upgrade(Asked),
+}
+
+impl Signals {
+    async fn next(&mut self, node: &mut Node) -> Next {
+        let [terminated, interrupted] = &mut self.ends;
+        let asked = async {
+            match self.asked.recv().await {
+                Some(asked) => asked,
+                None => std::future::pending().await,
+            }
+        };
+        select! {
+            ended = node.ended() => Next::Ended(ended),
+            _signal = terminated.recv() => Next::Ended(Ended::Stopped),
+            _signal = interrupted.recv() => Next::Ended(Ended::Stopped),
+            asked = asked => Next::Upgrade(Some(asked)),
+            _signal = self.upgrades.recv() => Next::Upgrade(None),
+        }
+    }
+}
+
+fn listen_to(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::Start(error.to_string()))
+}
+
+async fn serve(
+    member: Member,
     mut settings: NodeSettings,
+    inherited: Option<Inherited>,
 ) -> Result<(), Failure> {
-    let starting = |error: &dyn std::fmt::Display| Failure::Start(error.to_string());
+    let config = &member.config;
     let account = Account::of(config)?;
-    let world = open_world(&config.state_folder).await?;
+    let mut world = open_world(&config.state_folder).await?;
+    let mut kept = None;
+    if let Some(inherited) = inherited {
+        let parts = inherited.parts();
+        let (sockets, link) = parts.map_err(|error| Failure::Start(format!("cannot take over: {error}")))?;
+        world = world.inheriting(sockets);
+        kept = Some(link);
+    }
     account.take_folder(&config.state_folder)?;
     info!(
         "member {} ({}), {} of ring {}, version {}",
-        me.id.index(),
-        me.address,
-        me.role.name(),
+        member.me.id.index(),
+        member.me.address,
+        member.me.role.name(),
         config.cluster,
         env!("CARGO_PKG_VERSION")
     );
     let guard = guard(config, &mut settings);
     let pipes = notify_pipes(&settings);
-    let mut node = start(world.clone(), settings)
-        .await
-        .map_err(|error| starting(&error))?;
-    let _guard = match guard {
-        None => None,
-        Some((guard, told)) => Some(world.spawn("guard", keep_guard(guard.holding(&pipes)?, told))),
-    };
-    let status = Address::Unix(config.state_folder.join(STATUS_SOCKET));
-    let _status = open_status(world.clone(), node.desk().clone(), status.clone())
-        .await
-        .map_err(|error| Failure::Start(format!("cannot listen at {status}: {error}")))?;
-    let read = reader(file.to_owned());
-    let files = node.proxies().iter();
-    let files = files.flat_map(|proxy| proxy.reloadable().to_vec()).collect();
-    let (reloads, _configuration) = watch_configuration(
-        world.clone(),
-        node.desk().clone(),
-        (config.clone(), resolved),
-        files,
-        read,
-    );
-    let control = Address::Unix(config.state_folder.join(CONTROL_SOCKET));
-    let _control = open_control(
-        world.clone(),
-        node.desk().clone(),
-        reloads.clone(),
-        control.clone(),
-    )
-    .await
-    .map_err(|error| Failure::Start(format!("cannot listen at {control}: {error}")))?;
-    let _hangups = world.spawn("hangups", reload_at_hangups(reloads, &starting)?);
+    let node = start_after(world.clone(), settings, kept).await;
+    let mut node = node.map_err(|error| Failure::Start(error.to_string()))?;
+    let (upgrades, asked) = Upgrades::channel();
+    let beside = open_beside(&world, &node, &member, (guard, &pipes), upgrades).await?;
+    world.network().forget_inherited();
     account.become_it(&config.state_folder)?;
-    let mut terminated = signal(SignalKind::terminate()).map_err(|error| starting(&error))?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(|error| starting(&error))?;
+    let mut signals = Signals {
+        ends: [
+            listen_to(SignalKind::terminate())?,
+            listen_to(SignalKind::interrupt())?,
+        ],
+        upgrades: listen_to(SignalKind::user_defined2())?,
+        asked,
+    };
     // A service manager that wants to know gets it; others have no such socket.
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let ended = select! {
-        ended = node.ended() => ended,
-        _signal = terminated.recv() => Ended::Stopped,
-        _signal = interrupted.recv() => Ended::Stopped,
-    };
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    if ended == Ended::Stopped {
-        select! {
-            () = leave(&node, config.stop_wait) => {},
-            _signal = terminated.recv() => {},
-            _signal = interrupted.recv() => {},
+    node.serves();
+    loop {
+        let ended = match signals.next(&mut node).await {
+            Next::Ended(ended) => ended,
+            Next::Upgrade(asked) => match upgrade(&world, node, &member.identity).await {
+                Ok(begun) => {
+                    return leave_to(begun, (world, beside), (config.upgrade_wait, asked), signals.ends)
+                        .await;
+                }
+                Err((same, why)) => {
+                    node = *same;
+                    let why = format!("{why}; this process goes on");
+                    stay::answer(asked, ControlAnswer::refused(why));
+                    continue;
+                }
+            },
+        };
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        let [terminated, interrupted] = &mut signals.ends;
+        if ended == Ended::Stopped {
+            select! {
+                () = leave(&node, config.stop_wait) => {},
+                _signal = terminated.recv() => {},
+                _signal = interrupted.recv() => {},
+            }
         }
+        return over(ended);
     }
+}
+
+/// The exit of a member.
+fn over(ended: Ended) -> Result<(), Failure> {
     match ended {
-        Ended::Stopped => {
+        Ended::Stopped | Ended::HandedOver => {
             info!(
                 "stopped; sessions in Dovecot's processes go on, restart within the lease or stop them too"
             );
@@ -251,6 +332,111 @@ async fn serve(
             ))
         }
     }
+}
+
+/// Opens what is beside the machine: the guard, the sockets for commands, what reads the configuration again.
+async fn open_beside(
+    world: &RealWorld,
+    node: &Node,
+    member: &Member,
+    (guard, pipes): (Option<(GuardSettings, UnboundedReceiver<LeaseNote>)>, &[PathBuf]),
+    upgrades: Upgrades,
+) -> Result<Beside, Failure> {
+    let config = &member.config;
+    let (released, is_released) = oneshot::channel();
+    let guard = match guard {
+        None => None,
+        Some((guard, told)) => {
+            let keeping = keep_guard(guard.holding(pipes, world.network())?, told, is_released);
+            Some(world.spawn("guard", keeping))
+        }
+    };
+    let at = |name: &str| Address::Unix(config.state_folder.join(name));
+    let closed = |at: &Address, error: io::Error| Failure::Start(format!("cannot listen at {at}: {error}"));
+    let (desk, socket) = (node.desk().clone(), at(STATUS_SOCKET));
+    let status = open_status(world.clone(), desk.clone(), socket.clone()).await;
+    let status = status.map_err(|error| closed(&socket, error))?;
+    let read = reader(member.file.clone());
+    let files = node.proxies().iter();
+    let files = files.flat_map(|proxy| proxy.reloadable().to_vec()).collect();
+    let known = (config.clone(), member.resolved.clone());
+    let (reloads, configuration) = watch_configuration(world.clone(), desk.clone(), known, files, read);
+    let socket = at(CONTROL_SOCKET);
+    let asks = (reloads.clone(), upgrades);
+    let control = open_control(world.clone(), desk, asks, socket.clone()).await;
+    let hangups = reload_at_hangups(reloads, listen_to(SignalKind::hangup())?);
+    Ok(Beside {
+        guard,
+        released,
+        control: control.map_err(|error| closed(&socket, error))?,
+        _others: [status, configuration, world.spawn("hangups", hangups)],
+    })
+}
+
+/// What is left of this run, what it had open, and the process that takes over.
+type Begun = (Predecessor<RealWorld>, Sockets, Heir);
+
+/// Ends this run for a new process, which is ready; or tells why not, and the run goes on.
+async fn upgrade(world: &RealWorld, node: Node, me: &Identity) -> Result<Begun, (Box<Node>, String)> {
+    let mut heir = match Heir::start(world, me).await {
+        Ok(heir) => heir,
+        Err(why) => return Err((Box::new(node), why)),
+    };
+    let sockets = match world.network().duplicate() {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            heir.stop();
+            return Err((
+                Box::new(node),
+                format!("the sockets can't be handed over: {error}"),
+            ));
+        }
+    };
+    match node.hand_over(world).await {
+        Ok(predecessor) => Ok((predecessor, sockets, heir)),
+        Err((node, Busy)) => {
+            heir.stop();
+            let why = "sessions were being closed all the time; try again";
+            Err((Box::new(node), why.to_owned()))
+        }
+    }
+}
+
+/// Gives everything to the new process and serves the sessions that are left.
+async fn leave_to(
+    (predecessor, sockets, heir): Begun,
+    (world, beside): (RealWorld, Beside),
+    (wait, asked): (Duration, Asked),
+    mut ends: [Signal; 2],
+) -> Result<(), Failure> {
+    let Beside {
+        guard,
+        released,
+        control,
+        _others,
+    } = beside;
+    drop(_others);
+    if asked.is_some() {
+        // It answers, and ends.
+        control.detach();
+    } else {
+        drop(control);
+    }
+    world.network().release();
+    world.folder().release();
+    // Without a guard nobody hears of it.
+    let _ = released.send(());
+    let leaving = Leaving {
+        world,
+        predecessor,
+        sockets,
+        heir,
+        wait,
+        asked,
+    };
+    let stayed = leaving.stay(&mut ends).await;
+    drop(guard);
+    stayed
 }
 
 /// Lets nobody new in at the proxies, waits for the sessions there to end, and closes those that do not.
@@ -299,21 +485,15 @@ fn reader(file: PathBuf) -> impl Fn() -> Result<Config, String> + Send + 'static
 }
 
 /// Every SIGHUP is a reload; what became of it is logged.
-fn reload_at_hangups(
-    reloads: Reloads,
-    starting: &dyn Fn(&dyn std::fmt::Display) -> Failure,
-) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let mut hangups = signal(SignalKind::hangup()).map_err(|error| starting(&error))?;
-    Ok(async move {
-        while hangups.recv().await.is_some() {
-            let answer = reloads.ask().await;
-            if answer.is_done {
-                info!("SIGHUP: the configuration is taken over");
-            } else {
-                warn!("SIGHUP: the configuration is not taken over");
-            }
+async fn reload_at_hangups(reloads: Reloads, mut hangups: Signal) {
+    while hangups.recv().await.is_some() {
+        let answer = reloads.ask().await;
+        if answer.is_done {
+            info!("SIGHUP: the configuration is taken over");
+        } else {
+            warn!("SIGHUP: the configuration is not taken over");
         }
-    })
+    }
 }
 
 /// The world of this run. The guard of an earlier one looks now and then whether the state folder is free, and has it
@@ -362,70 +542,4 @@ fn notify_pipes(settings: &NodeSettings) -> Vec<PathBuf> {
         _ => None,
     };
     settings.doors.iter().filter_map(pipe).collect()
-}
-
-/// Who this process becomes once everything is open.
-#[derive(Clone, Copy, Debug, Default)]
-struct Account {
-    uid: Option<Uid>,
-    gid: Option<Gid>,
-}
-
-impl Account {
-    fn of(config: &Config) -> Result<Self, Failure> {
-        let failed = |what: &str, name: &str, why: &dyn std::fmt::Display| {
-            Failure::Start(format!("{}: {what} = \"{name}\": {why}", config.file))
-        };
-        let mut account = Account::default();
-        if let Some(name) = config.group.as_deref() {
-            let group = Group::from_name(name).map_err(|error| failed("group", name, &error))?;
-            let group = group.ok_or_else(|| failed("group", name, &"there is no such group"))?;
-            account.gid = Some(group.gid);
-        }
-        if let Some(name) = config.user.as_deref() {
-            let user = User::from_name(name).map_err(|error| failed("user", name, &error))?;
-            let user = user.ok_or_else(|| failed("user", name, &"there is no such user"))?;
-            account.uid = Some(user.uid);
-            account.gid = account.gid.or(Some(user.gid));
-        }
-        Ok(account)
-    }
-
-    /// The state folder becomes the user's, and what this process makes there from now on.
-    fn take_folder(self, folder: &Path) -> Result<(), Failure> {
-        self.take(folder, |uid, gid| chown(folder, Some(uid), Some(gid)))
-    }
-
-    fn take(self, folder: &Path, taking: impl FnOnce(u32, u32) -> io::Result<()>) -> Result<(), Failure> {
-        let (Some(uid), Some(gid)) = (self.uid, self.gid) else {
-            return Ok(());
-        };
-        taking(uid.as_raw(), gid.as_raw()).map_err(|error| {
-            let folder = folder.display();
-            Failure::Start(format!("{folder}: cannot become user {uid}'s: {error}"))
-        })
-    }
-
-    /// Everything is open: from here on no rights of root are needed.
-    fn become_it(self, folder: &Path) -> Result<(), Failure> {
-        self.take(folder, |uid, gid| hand_over(folder, uid, gid))?;
-        if let Some(gid) = self.gid {
-            setgroups(&[gid])
-                .map_err(|error| Failure::Start(format!("cannot leave root's groups: {error}")))?;
-            setgid(gid).map_err(|error| Failure::Start(format!("cannot take group {gid}: {error}")))?;
-        }
-        if let Some(uid) = self.uid {
-            setuid(uid).map_err(|error| Failure::Start(format!("cannot become user {uid}: {error}")))?;
-        }
-        Ok(())
-    }
-}
-
-/// The state folder and what is in it become the user's whom this process is about to be.
-fn hand_over(folder: &Path, uid: u32, gid: u32) -> io::Result<()> {
-    chown(folder, Some(uid), Some(gid))?;
-    for entry in std::fs::read_dir(folder)? {
-        lchown(entry?.path(), Some(uid), Some(gid))?;
-    }
-    Ok(())
 }

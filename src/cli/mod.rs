@@ -1,5 +1,6 @@
 //! The commands of the binary and their output. What they do is left to the rooms below.
 
+mod account;
 mod arguments;
 mod ask;
 mod certs;
@@ -9,6 +10,7 @@ mod drain;
 mod failure;
 mod guard;
 mod guarded;
+mod handing;
 mod import;
 mod member;
 mod place;
@@ -17,6 +19,8 @@ mod reload;
 mod run;
 mod runtime;
 mod status;
+mod stay;
+mod upgrade;
 mod who;
 
 pub use run::run;

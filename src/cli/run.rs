@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command};
 use super::failure::Failure;
-use super::{certs, check, demo, drain, guard, import, member, place, reload, status, who};
+use super::{certs, check, demo, drain, guard, import, member, place, reload, status, upgrade, who};
 
 /// Bad arguments or input, sysexits(3) EX_USAGE, as `doveadm` uses it.
 const EXIT_USAGE: u8 = 64;
@@ -32,6 +32,7 @@ pub fn run() -> ExitCode {
         Command::Place(place) => place::run(&place, io::stdin().lock(), &mut output),
         Command::Reload(reload) => reload::run(&reload, &mut output),
         Command::Run(run) => member::run(&run, member::Kind::Any),
+        Command::Upgrade(arguments) => upgrade::run(&arguments, &mut output),
         Command::Who(who) => who::run(&who, &mut output),
         Command::Kick(kick) => who::kick(&kick, &mut output),
         Command::Status(status) => status::run(&status, &mut output),

@@ -27,6 +27,10 @@ pub const FLUSH_WAIT_DEFAULT: Duration = Duration::from_secs(10);
 pub const FLUSH_WAIT_MAX: Duration = Duration::from_secs(25);
 /// The longest that a process may go on for the sake of its sessions when it is told to stop.
 pub const STOP_WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
+/// The longest `upgrade_wait`.
+pub const UPGRADE_WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// What `upgrade_wait` is when nothing is said.
+pub const UPGRADE_WAIT_USUAL: Duration = Duration::from_secs(24 * 3_600);
 /// The lease that suits most rings.
 pub const LEASE_DEFAULT: Duration = Duration::from_secs(10);
 /// The bound on clock rates, in parts per million, which no setting changes.
@@ -107,6 +111,8 @@ pub struct Config {
     pub kick: KickBy,
     /// How long sessions at proxies of its own may go on when the process is told to stop.
     pub stop_wait: Duration,
+    /// How long sessions at proxies of its own may go on in a process that has handed over to a new one.
+    pub upgrade_wait: Duration,
     /// The user to become after start.
     pub user: Option<Box<str>>,
     /// The group to become after start.

@@ -31,8 +31,8 @@ use super::section::Section;
 use super::{
     BackendSpec, CLUSTER_BYTES_MAX, CLUSTER_DEFAULT, Config, DOVECOT_BASE_DIR_DEFAULT, FLUSH_WAIT_DEFAULT,
     FLUSH_WAIT_MAX, Fault, HASH_FORMAT_DEFAULT, KickBy, LEASE_DEFAULT, Partition, Resolved,
-    STATE_FOLDER_DEFAULT, STOP_WAIT_MAX, USER_EXPIRE_DEFAULT, USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX,
-    Written, format_interval,
+    STATE_FOLDER_DEFAULT, STOP_WAIT_MAX, UPGRADE_WAIT_MAX, UPGRADE_WAIT_USUAL, USER_EXPIRE_DEFAULT,
+    USER_KICK_DELAY_DEFAULT, USER_KICK_DELAY_MAX, Written, format_interval,
 };
 use crate::topology::{
     ChangeError, HashFormat, LEASE_MAX, LEASE_MIN, USER_EXPIRE_MAX, USER_EXPIRE_MIN, lease_min,
@@ -41,7 +41,7 @@ use crate::topology::{
 /// The largest configuration file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
-pub(super) const TOP_KEYS: [&str; 23] = [
+pub(super) const TOP_KEYS: [&str; 24] = [
     "cluster",
     "director_flush_socket",
     "director_mail_servers",
@@ -63,6 +63,7 @@ pub(super) const TOP_KEYS: [&str; 23] = [
     "ring",
     "state_folder",
     "stop_wait",
+    "upgrade_wait",
     "user",
     "witnesses",
 ];
@@ -177,6 +178,12 @@ fn read(top: &Section<'_>, file: &str, report: &mut Report) -> Config {
                 health::span_within(text, Duration::ZERO, STOP_WAIT_MAX)
             }),
             Duration::ZERO,
+        ),
+        upgrade_wait: or(
+            top.parsed(report, "upgrade_wait", "\"1d\"", |text| {
+                health::span_within(text, Duration::ZERO, UPGRADE_WAIT_MAX)
+            }),
+            UPGRADE_WAIT_USUAL,
         ),
         user: top
             .parsed(report, "user", "\"dovenull\"", account)

@@ -5,6 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::control_talk::{ControlAnswer, ControlRequest};
@@ -24,15 +26,36 @@ const QUESTION_MAX: Duration = Duration::from_secs(5);
 /// How long whoever asks may take to read the answer.
 const WRITE_MAX: Duration = Duration::from_secs(5);
 
+/// Where upgrades are asked for.
+#[derive(Clone, Debug)]
+pub struct Upgrades(Sender<oneshot::Sender<ControlAnswer>>);
+
+impl Upgrades {
+    /// And where they are heard of, one at a time.
+    pub fn channel() -> (Self, Receiver<oneshot::Sender<ControlAnswer>>) {
+        let (asking, asked) = channel(1);
+        (Upgrades(asking), asked)
+    }
+
+    async fn ask(&self) -> ControlAnswer {
+        let (reply, answer) = oneshot::channel();
+        if self.0.try_send(reply).is_err() {
+            return ControlAnswer::refused("an upgrade is under way already");
+        }
+        let stopped = || ControlAnswer::refused("the member has stopped meanwhile");
+        answer.await.unwrap_or_else(|_| stopped())
+    }
+}
+
 /// Takes questions, one after the other, until the run is over. Whoever can open the socket is an admin, so only the
-/// process's own user can.
+/// process's own user can. Ends when another process is the member.
 ///
 /// # Errors
 /// The socket can't be opened.
 pub async fn open_control<W: World>(
     world: W,
     desk: CoreDesk,
-    reloads: Reloads,
+    (reloads, upgrades): (Reloads, Upgrades),
     at: Address,
 ) -> io::Result<Task> {
     let listen = Listen {
@@ -55,7 +78,10 @@ pub async fn open_control<W: World>(
                 }
             };
             let until = clock.now().plus(QUESTION_MAX);
-            let answer = match question(&clock, until, &mut stream).await {
+            let question = question(&clock, until, &mut stream).await;
+            let is_upgrade = matches!(question, Ok(ControlRequest::Upgrade));
+            let answer = match question {
+                Ok(ControlRequest::Upgrade) => upgrades.ask().await,
                 Ok(ControlRequest::Reload) => reloads.ask().await,
                 Ok(ControlRequest::Drain {
                     ip,
@@ -78,6 +104,9 @@ pub async fn open_control<W: World>(
                 stream.shutdown().await
             })
             .await;
+            if is_upgrade && answer.is_done {
+                return;
+            }
         }
     }))
 }

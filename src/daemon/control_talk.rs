@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum ControlRequest {
     /// Take over the configuration as its file is now.
     Reload,
+    /// Hand over to a new process.
+    Upgrade,
     /// Empty a backend.
     Drain {
         /// Which.

@@ -16,6 +16,7 @@ use super::closing::Closing;
 use super::desk::{CoreDesk, Request};
 use super::events;
 use super::flushes::{FlushDone, Flushes};
+use super::hand_over::Left;
 use super::journal::Journal;
 use super::lookups::Lookups;
 use super::saver::{Saved, Saving};
@@ -74,6 +75,8 @@ pub(super) struct Core<W: World> {
     pub told_guard: Option<LeaseNote>,
     pub guard: Option<UnboundedSender<LeaseNote>>,
     pub ended: Option<Ended>,
+    /// Who waits for what is left when another process has taken over.
+    pub heir: Option<oneshot::Sender<Option<Left>>>,
     /// The members of the configuration.
     pub members: Arc<[MemberSpec]>,
     /// Whom the ring was last told to link with.
@@ -99,6 +102,9 @@ impl<W: World> Core<W> {
         self.act();
         loop {
             if let Some(ended) = self.ended.take() {
+                if let Some(heir) = self.heir.take() {
+                    self.leave(inlets.requests, heir);
+                }
                 return ended;
             }
             self.flush();
@@ -219,7 +225,27 @@ impl<W: World> Core<W> {
                 let _ = reply.send(self.sessions.count());
             }
             Request::Stop => self.ended = Some(Ended::Stopped),
+            Request::HandOver(heir) => self.hand_over(heir),
         }
+    }
+
+    fn hand_over(&mut self, heir: oneshot::Sender<Option<Left>>) {
+        if self.sessions.are_closing() || !self.are_sessions_held() {
+            // Whoever asked may have gone.
+            let _ = heir.send(None);
+            return;
+        }
+        let now = self.now();
+        self.journal.write_whole(self.director.holds(), now);
+        self.heir = Some(heir);
+        self.ended = Some(Ended::HandedOver);
+    }
+
+    /// What is to be written is, by tasks that end when they have done so.
+    fn leave(self, requests: UnboundedReceiver<Request>, heir: oneshot::Sender<Option<Left>>) {
+        let sessions = self.sessions;
+        // Whoever asked may have gone; then the sessions end.
+        let _ = heir.send(Some(Left { sessions, requests }));
     }
 
     fn list_held(&mut self, of: MemberId, first: u32, last: u32, reply: oneshot::Sender<HeldUsers>) {

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
+use super::hand_over::Left;
 use super::lookups::Lookup;
 use super::metrics::{Measured, Meters};
 use super::sessions::{ProxyLogin, Session};
@@ -59,6 +60,8 @@ pub(super) enum Request {
     /// How many sessions are there?
     SessionCount(oneshot::Sender<usize>),
     Stop,
+    /// Another process takes over: end, if nothing is being closed.
+    HandOver(oneshot::Sender<Option<Left>>),
 }
 
 /// The process's director, as its doors see it. Clones are the same desk.
@@ -135,6 +138,13 @@ impl CoreDesk {
     pub(super) fn metered(&self, meters: Meters) {
         // A second time there would be nothing new.
         let _ = self.shared.meters.set(Arc::new(meters));
+    }
+
+    /// Has the run end for another process, and gives what is left of it; nothing while sessions are being closed.
+    pub(super) async fn hand_over(&self) -> Option<Left> {
+        let (reply, answer) = oneshot::channel();
+        self.request(Request::HandOver(reply));
+        answer.await.ok().flatten()
     }
 
     /// How many sessions there are; nothing when it has stopped.

@@ -11,6 +11,7 @@
 //! | `control`, `control_talk` | the socket of the command line; what is asked there, and answered |
 //! | `reload` | a changed configuration taken over |
 //! | `probes` | what is probed, and what was found |
+//! | `hand_over` | a new process takes over, the old one keeps its sessions |
 //! | `drain` | backends that are to be emptied |
 //! | `status`, `metrics`, `events` | what operators and monitors see: a snapshot, figures, log lines |
 //!
@@ -27,6 +28,7 @@ mod desk;
 mod drain;
 mod events;
 mod flushes;
+mod hand_over;
 mod journal;
 mod lookups;
 mod metrics;
@@ -43,11 +45,12 @@ mod status;
 mod who;
 
 pub use configured::configured;
-pub use control::{CONTROL_SOCKET, open_control};
+pub use control::{CONTROL_SOCKET, Upgrades, open_control};
 pub use control_talk::{ControlAnswer, ControlRequest, SessionReport};
 pub use desk::CoreDesk;
+pub use hand_over::{Kept, KeptSession, Link, Predecessor};
 pub use journal::{JOURNAL, journalled_keys};
-pub use node::{Node, start};
+pub use node::{Busy, Node, start, start_after};
 pub use proxies::proxies;
 pub use reload::{Reloads, watch_configuration};
 pub use settings::{DoorSettings, Ended, LeaseNote, NodeSettings, RingPart, StartError};

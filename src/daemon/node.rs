@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, channel, unbounded_channel};
 use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::circle::of_file;
 use super::closing::Closing;
 use super::core::{Core, Inlets};
 use super::desk::CoreDesk;
 use super::flushes::Flushes;
+use super::hand_over::{Adopted, Kept, Link, Predecessor, stand_in};
 use super::journal::{self, JOURNAL, Journal, Left};
 use super::lookups::Lookups;
 use super::metrics::{Meter, Meters};
@@ -32,10 +34,15 @@ use crate::health;
 use crate::lookups;
 use crate::proxy;
 use crate::ring::{self, decode_record};
-use crate::world::{Address, Clock, Listen, Network, Storage, Task, World};
+use crate::world::{Address, Clock, Instant, Listen, Network, Storage, Task, World, sleep};
 
 /// Events of the ring that may wait for the machine; what comes beyond is dropped, and said again by its sender.
 const RING_EVENTS_MAX: usize = 10_000;
+
+/// Sessions that are being closed may take so long to be, before another process takes over.
+const CALM_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether they are.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Admins at a time.
 const ADMINS_MAX: usize = 100;
@@ -48,8 +55,18 @@ pub struct Node {
     proxies: Vec<proxy::Door>,
     lookups: Vec<lookups::Door>,
     ended: oneshot::Receiver<Ended>,
+    /// To say that this process serves, to one that hands over to it.
+    serves: Option<oneshot::Sender<()>>,
+    /// Those that write what the machine wants kept; they end when it has.
+    writers: [Task; 2],
+    /// Stands in for the process that has handed over to this one.
+    predecessor: Option<Task>,
     _tasks: Vec<Task>,
 }
+
+/// Sessions were being closed all the time, and nothing was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
 
 impl Node {
     /// Where doors ask.
@@ -72,6 +89,43 @@ impl Node {
         &self.lookups
     }
 
+    /// Everything is open. A process that hands over to this one is told so.
+    pub fn serves(&mut self) {
+        if let Some(serves) = self.serves.take() {
+            // It may be gone.
+            let _ = serves.send(());
+        }
+    }
+
+    /// Ends the run so that another process can go on with it: what it knew is in the state folder, and its doors are closed but
+    /// for clients of its own proxies, who go on.
+    ///
+    /// # Errors
+    /// Sessions were being closed all the time; the run goes on.
+    pub async fn hand_over<W: World>(self, world: &W) -> Result<Predecessor<W>, (Self, Busy)> {
+        let clock = world.clock();
+        let until = clock.now().plus(CALM_MAX);
+        let left = loop {
+            match self.desk.hand_over().await {
+                Some(left) => break left,
+                None if clock.now() >= until => return Err((self, Busy)),
+                None => sleep(clock, LOOK_EVERY).await,
+            }
+        };
+        for proxy in &self.proxies {
+            proxy.stop_listening();
+        }
+        if let Some(ring) = self.desk.ring() {
+            ring.close();
+        }
+        drop((self.doors, self.lookups, self._tasks));
+        for writer in self.writers {
+            writer.finished().await;
+        }
+        let parts = (self.proxies, self.predecessor);
+        Ok(Predecessor::new(world.clone(), self.desk, left, parts))
+    }
+
     /// Waits until the run is over.
     pub async fn ended(&mut self) -> Ended {
         (&mut self.ended).await.unwrap_or(Ended::Broken)
@@ -83,6 +137,18 @@ impl Node {
 /// # Errors
 /// The state folder or a socket does not serve; nothing is running then.
 pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, StartError> {
+    start_after(world, settings, None).await
+}
+
+/// Starts a member. What another process keeps that hands over to this one goes on there, and is told of through the link.
+///
+/// # Errors
+/// The state folder or a socket does not serve; nothing is running then.
+pub async fn start_after<W: World>(
+    world: W,
+    settings: NodeSettings,
+    kept: Option<(Kept, Link)>,
+) -> Result<Node, StartError> {
     let boot = Boot::from_bits(world.entropy());
     let record = load_record(&world).await?;
     let reader = world.storage().read_appended(JOURNAL, journal::Reader::default());
@@ -118,7 +184,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         entropy: world.entropy(),
         record,
         journal: left.holds,
-        sessions: Vec::new(),
+        sessions: kept.as_ref().map(|(kept, _)| kept.counts()).unwrap_or_default(),
         is_bootstrap: settings.is_bootstrap,
     };
     let director = Director::start(settings.machine.clone(), start, now, &mut out);
@@ -126,7 +192,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
     let (records, to_save) = unbounded_channel();
     let (save_told, saved) = unbounded_channel();
     let told = save_told.clone();
-    tasks.push(world.spawn("saver", saver::run(world.clone(), to_save, told)));
+    let saving = world.spawn("saver", saver::run(world.clone(), to_save, told));
     let (writings, to_write) = unbounded_channel();
     let under_way = Arc::new(AtomicUsize::new(0));
     let writer = journal::Writer {
@@ -134,7 +200,10 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         under_way: Arc::clone(&under_way),
         told: save_told,
     };
-    tasks.push(world.spawn("journal", journal::write(world.clone(), writer)));
+    let writers = [
+        saving,
+        world.spawn("journal", journal::write(world.clone(), writer)),
+    ];
 
     let (flush_done, flushed) = unbounded_channel();
     let (desk, requests) = CoreDesk::new(settings.format.clone(), ring);
@@ -161,6 +230,7 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         told_guard: None,
         guard: settings.guard.clone(),
         ended: None,
+        heir: None,
         members: Arc::clone(&settings.members),
         circle: of_file(&settings.members),
     };
@@ -171,6 +241,13 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         Some(entries) => core.journal.go_on(entries),
         None => core.journal.write_whole(core.director.holds(), now),
     }
+    let (predecessor, serves) = match kept {
+        None => (None, None),
+        Some(kept) => {
+            let (task, serves) = adopt(&world, &mut core, kept, settings.is_running).await;
+            (Some(task), Some(serves))
+        }
+    };
     let inlets = Inlets {
         requests,
         ring: ring_inlet,
@@ -212,8 +289,41 @@ pub async fn start<W: World>(world: W, settings: NodeSettings) -> Result<Node, S
         proxies,
         lookups,
         ended,
+        serves,
+        writers,
+        predecessor,
         _tasks: tasks,
     })
+}
+
+/// Takes over the sessions that another process keeps. Those whose users are not held have ended when this returns: nothing
+/// that the machine said has left yet.
+async fn adopt<W: World>(
+    world: &W,
+    core: &mut Core<W>,
+    (kept, link): (Kept, Link),
+    is_running: fn(i32) -> bool,
+) -> (Task, oneshot::Sender<()>) {
+    let (gone, mut going) = channel(1);
+    let (serves, serving) = oneshot::channel();
+    let adopted = Adopted {
+        pid: kept.pid,
+        until: Instant::from_nanos(kept.until_ns),
+        permits: core.adopt(&kept.sessions, &gone),
+        is_running,
+        serving,
+    };
+    drop(gone);
+    info!(
+        "{} sessions go on in process {}, which has handed over",
+        kept.sessions.len(),
+        kept.pid
+    );
+    let task = stand_in(world.clone(), core.desk.clone(), adopted, link);
+    let task = world.spawn("predecessor", task);
+    // Never said; it ends with the last who could.
+    let _: Option<()> = going.recv().await;
+    (task, serves)
 }
 
 /// The counters of all sockets.

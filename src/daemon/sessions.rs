@@ -3,16 +3,19 @@
 //! A session is on the list from the answer to its login until its permit is dropped, when nothing of it can reach the
 //! backend any more.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
+use tokio::sync::mpsc::Sender;
 use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::desk::CoreDesk;
+use super::hand_over::KeptSession;
 use crate::director::{Door, Input, LoginToken, RefuseReason};
 use crate::proxy::{Admitted, Permit, Refused, Revoker};
-use crate::topology::{BackendId, UserId, UserKey};
+use crate::topology::{BackendId, TagId, UserId, UserKey};
 use crate::world::{Instant, World};
 
 /// A login at a proxy.
@@ -49,7 +52,7 @@ pub(super) struct Session {
     pub serial: u32,
     pub name: Box<str>,
     pub backend: IpAddr,
-    pub protocol: &'static str,
+    pub protocol: Cow<'static, str>,
     pub client: SocketAddr,
     pub since: Instant,
     pub revoker: Revoker,
@@ -81,6 +84,63 @@ impl Sessions {
         self.open.len()
     }
 
+    /// All that are open with their numbers, by age.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Session)> {
+        self.open.iter().map(|(id, session)| (*id, session))
+    }
+
+    /// A number for a session, which no other has.
+    pub fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    /// Whether something is being closed at the machine's word.
+    pub fn are_closing(&self) -> bool {
+        self.demanded > 0 || !self.held_back.is_empty()
+    }
+
+    /// Logins that wait for the machine, which will not answer.
+    pub fn take_all_waiting(&mut self) -> impl Iterator<Item = ProxyLogin> {
+        std::mem::take(&mut self.waiting)
+            .into_values()
+            .map(|waiting| waiting.login)
+    }
+
+    fn open(&mut self, id: u64, session: Session) {
+        self.by_hold.insert((session.user, session.serial, id));
+        self.open.insert(id, session);
+    }
+
+    /// A session whose user another process's machine has let in, see `hand_over`.
+    pub fn admitted_elsewhere(
+        &mut self,
+        id: u64,
+        login: &ProxyLogin,
+        backend: IpAddr,
+        (since, revoker): (Instant, Revoker),
+    ) {
+        let user = UserId {
+            key: login.key,
+            tag: TagId::DEFAULT,
+        };
+        self.open(
+            id,
+            Session {
+                user,
+                serial: 0,
+                name: login.name.clone(),
+                backend,
+                protocol: login.protocol.into(),
+                client: login.client,
+                since,
+                revoker,
+                is_demanded: false,
+            },
+        );
+    }
+
     /// The login with this token, if it came through a proxy and waits.
     pub fn take_waiting(&mut self, token: LoginToken) -> Option<Waiting> {
         self.waiting.remove(&token.0)
@@ -107,7 +167,8 @@ impl Sessions {
         }
     }
 
-    fn demand(&mut self, id: u64) {
+    /// Closes one.
+    pub fn demand(&mut self, id: u64) {
         let Some(session) = self.open.get_mut(&id) else {
             return;
         };
@@ -135,7 +196,8 @@ impl Sessions {
         }
     }
 
-    fn ended(&mut self, id: u64) -> Option<Session> {
+    /// One is over.
+    pub fn ended(&mut self, id: u64) -> Option<Session> {
         let session = self.open.remove(&id)?;
         self.by_hold.remove(&(session.user, session.serial, id));
         if session.is_demanded {
@@ -191,8 +253,7 @@ impl<W: World> Core<W> {
             let reason = RefuseReason::NoBackend { tag: user.tag };
             return Waiting { login, held }.refuse(reason);
         };
-        let id = self.sessions.next;
-        self.sessions.next += 1;
+        let id = self.sessions.number();
         let desk = self.desk.clone();
         let (permit, revoker) = Permit::new(move || desk.session_ended(id));
         let session = Session {
@@ -200,14 +261,13 @@ impl<W: World> Core<W> {
             serial,
             name: login.name,
             backend: ip,
-            protocol: login.protocol,
+            protocol: login.protocol.into(),
             client: login.client,
             since: self.now(),
             revoker,
             is_demanded: false,
         };
-        self.sessions.open.insert(id, session);
-        self.sessions.by_hold.insert((user, serial, id));
+        self.sessions.open(id, session);
         // When the client has gone the permit is dropped here, and the session ends.
         let _ = login.reply.send(Ok(Admitted {
             ip,
@@ -215,6 +275,49 @@ impl<W: World> Core<W> {
             port: None,
             permit,
         }));
+    }
+
+    /// Takes over the sessions that the process before this one keeps: a permit for each, by its number there. Those whose
+    /// users are not held are taken back at once, and `gone` is dropped when the last of these has ended.
+    pub(super) fn adopt(&mut self, kept: &[KeptSession], gone: &Sender<()>) -> Vec<(u64, Permit)> {
+        let mut permits = Vec::with_capacity(kept.len());
+        for session in kept {
+            let Some(hold) = self.director.holds().find(session.user()) else {
+                let gone = gone.clone();
+                let (permit, revoker) = Permit::new(move || drop(gone));
+                revoker.revoke();
+                permits.push((session.id, permit));
+                continue;
+            };
+            let (serial, id, desk) = (hold.serial, self.sessions.number(), self.desk.clone());
+            let (permit, revoker) = Permit::new(move || desk.session_ended(id));
+            self.sessions.open(
+                id,
+                Session {
+                    user: session.user(),
+                    serial,
+                    name: session.name.as_str().into(),
+                    backend: session.backend,
+                    protocol: session.protocol.clone().into(),
+                    client: session.client,
+                    since: Instant::from_nanos(session.since_ns),
+                    revoker,
+                    is_demanded: false,
+                },
+            );
+            permits.push((session.id, permit));
+        }
+        permits
+    }
+
+    /// Whether every session counts in the hold of its user, so that another run knows all by the holds.
+    pub(super) fn are_sessions_held(&self) -> bool {
+        let holds = self.director.holds();
+        let is_held = |session: &Session| {
+            let hold = holds.find(session.user);
+            hold.is_some_and(|hold| hold.serial == session.serial && !hold.is_evicting)
+        };
+        self.sessions.iter().all(is_held)
     }
 
     /// A permit was dropped.

@@ -151,6 +151,8 @@ pub struct LeaseNote {
 pub enum Ended {
     /// It was told to.
     Stopped,
+    /// Another process is the member now.
+    HandedOver,
     /// The machine stopped itself: its state folder belongs to somebody else.
     Halted,
     /// The task that owns the machine is gone; its panic is in the log.

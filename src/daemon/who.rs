@@ -27,7 +27,7 @@ fn report(session: &Session, me: MemberId, now: Instant) -> SessionReport {
     let (bytes_in, bytes_out) = session.revoker.forwarded();
     SessionReport {
         user: session.name.to_string(),
-        protocol: session.protocol.to_owned(),
+        protocol: session.protocol.to_string(),
         client: session.client.to_string(),
         director: me.index(),
         backend: session.backend.to_string(),

@@ -68,7 +68,7 @@ impl Permit {
 
 impl Permit {
     /// So many bytes of the session were forwarded since its start.
-    pub(super) fn forwarded(&self, to_backend: u64, to_client: u64) {
+    pub fn forwarded(&self, to_backend: u64, to_client: u64) {
         self.shared.to_backend.store(to_backend, Ordering::Relaxed);
         self.shared.to_client.store(to_client, Ordering::Relaxed);
     }

@@ -1,7 +1,7 @@
 //! A running ring, as the process around it holds it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -18,7 +18,7 @@ use crate::world::{Clock, Instant, Network, Task, World};
 #[derive(Clone, Debug)]
 pub struct Ring {
     hub: Arc<Hub>,
-    _tasks: Arc<[Task; 2]>,
+    tasks: Arc<Mutex<Vec<Task>>>,
 }
 
 /// Starts a ring on a socket that listens at this member's address. What happens goes to `to_core`; what does not fit
@@ -41,11 +41,17 @@ pub fn start<W: World>(
     let keeping = world.spawn("ring-keeper", keeper::run(party));
     Ok(Ring {
         hub,
-        _tasks: Arc::new([accepting, keeping]),
+        tasks: Arc::new(Mutex::new(vec![accepting, keeping])),
     })
 }
 
 impl Ring {
+    /// Ends it, whoever still has a clone: the socket is closed, and so are the links.
+    pub fn close(&self) {
+        // A value is replaced as a whole, so a panic elsewhere spoils nothing.
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Sends to one member, whichever way round it is reached. It may be lost: the machine repeats what matters.
     pub fn send(&self, to: MemberId, envelope: Envelope) {
         self.hub.send(to, envelope);

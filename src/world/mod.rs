@@ -29,6 +29,7 @@ pub use instant::Instant;
 pub use network::{Listener, Network, Stream};
 pub use real::{
     BootClock, Fifo, Folder, RealWorld, Socket, SocketListener, SocketReading, SocketWriting, Sockets,
+    receive_frame, receive_sockets, send_frame, send_sockets,
 };
 pub use select::{Chosen, select};
 pub use storage::{JOURNAL_BYTES_MAX, JournalReader, RECORD_BYTES_MAX, Storage, StorageError};

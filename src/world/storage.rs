@@ -84,6 +84,11 @@ pub enum StorageError {
         /// What the other wrote of itself, usually its process id.
         holder: String,
     },
+    /// This process has given the folder to another one. Nothing was changed.
+    Released {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file is not what was saved. Nothing was changed; the disk, or who edited it, is at fault.
     Damaged {
         /// The file.
@@ -142,6 +147,11 @@ impl StorageError {
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StorageError::Released { folder } => write!(
+                f,
+                "the state folder {} was given to another process; nothing was read or written",
+                folder.display()
+            ),
             StorageError::InUse { folder, holder } => write!(
                 f,
                 "the state folder {} is in use by another maildirector ({holder}); each needs a folder of its own",

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::site::Site;
 use crate::{
     changes, checkers, companions, cuts, deaths, draining, flush_hook, health, import, load, logins, lookups,
-    own, own_accounts, own_lmtp, own_postfix, own_tls, poolmon,
+    own, own_accounts, own_lmtp, own_postfix, own_tls, poolmon, upgrades,
 };
 
 /// What the users rely on; the name says what.
@@ -24,7 +24,7 @@ macro_rules! scenarios {
 }
 
 /// In this order: what asks most of the site comes last.
-const SCENARIOS: [Scenario; 45] = scenarios![
+const SCENARIOS: [Scenario; 47] = scenarios![
     checkers::a_user_at_two_backends_is_noticed,
     logins::mail_delivered_through_one_proxy_is_read_through_the_others,
     logins::users_with_many_sessions_stay_together,
@@ -60,6 +60,8 @@ const SCENARIOS: [Scenario; 45] = scenarios![
     deaths::a_director_killed_and_restarted_within_its_lease_loses_no_session,
     draining::a_drained_backend_is_left_in_peace_and_emptied_at_its_deadline,
     deaths::a_rolling_restart_loses_no_session,
+    upgrades::upgrades_close_no_session_neither_at_own_proxies_nor_in_dovecots_processes,
+    upgrades::an_upgrade_to_a_program_that_does_not_start_changes_nothing,
     changes::what_was_changed_at_run_time_survives_a_restart_of_the_whole_ring,
     cuts::one_cut_link_is_noticed_by_nobody,
     cuts::a_director_cut_off_closes_its_sessions_and_serves_again_when_mended,

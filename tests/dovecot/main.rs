@@ -48,6 +48,7 @@ mod proxy;
 mod sessions_in_logs;
 mod site;
 mod truth;
+mod upgrades;
 mod waiting;
 
 use std::process::ExitCode;

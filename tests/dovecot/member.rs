@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::command::{must, run, signal};
+use crate::deaths::CLOSED_WITHIN;
 use crate::lookups::{HTTP_PORT, SOCKETMAP_PORT};
 use crate::net::{BACKENDS, MEMBERS, backend_ip, member_ip, namespace};
 use crate::own;
@@ -18,6 +19,8 @@ use crate::waiting::eventually;
 
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_maildirector");
+/// `user`: whom members become.
+const USER: &str = "dovecot";
 /// `lease`.
 pub const LEASE: Duration = Duration::from_secs(6);
 /// `director_user_expire`.
@@ -30,7 +33,10 @@ pub struct Member {
     number: usize,
     config: String,
     log: PathBuf,
+    /// The process that was started here.
     child: Option<Child>,
+    /// The process that is the member since it was last upgraded.
+    heir: Option<u32>,
 }
 
 /// The ring's authority and the certificates of all members, in `ring-ca` and `certs`.
@@ -43,6 +49,14 @@ pub fn issue_certificates(site: &Path) {
         must(&[
             PROGRAM, "certs", "issue", "--ca", ca, "--member", &member, "--to", certs,
         ]);
+    }
+}
+
+/// Secrets belong to whom the members become after their start: a new process that takes over reads them as that user.
+pub fn give_secrets(site: &Path) {
+    let keys = (1..=MEMBERS).map(|member| site.join("certs").join(format!("member-{member}.key")));
+    for secret in keys.chain([site.join("probe.password")]) {
+        must(&["chown", USER, secret.to_str().expect("ASCII")]);
     }
 }
 
@@ -68,6 +82,7 @@ impl Member {
             config,
             log: folder.join("log"),
             child: None,
+            heir: None,
         };
         member.start();
         member
@@ -104,15 +119,45 @@ impl Member {
 
     /// Kill it without a word.
     pub fn kill(&mut self) {
+        signal("KILL", self.pid());
         let mut child = self.child.take().expect("it runs");
-        child.kill().expect("it runs");
+        if self.heir.take().is_some() {
+            eventually("the process before it has ended", CLOSED_WITHIN, || {
+                child.try_wait().expect("it was started here")
+            });
+        }
         child.wait().expect("it was started here");
+    }
+
+    /// `maildirector upgrade`; it must succeed. What it says.
+    pub fn upgrade(&mut self) -> String {
+        let said = must(&["timeout", "60", PROGRAM, "upgrade", "-c", &self.config]);
+        let number = said.split(' ').nth(1).and_then(|word| word.parse().ok());
+        self.heir = Some(number.unwrap_or_else(|| panic!("no process in: {said}")));
+        said
+    }
+
+    /// SIGUSR2, where the new process finds no configuration that it could use: what the log says of it.
+    pub fn upgrade_by_signal_must_fail(&self) -> String {
+        signal("USR2", self.pid());
+        eventually("the upgrade is given up", CLOSED_WITHIN, || {
+            let log = fs::read_to_string(&self.log).ok()?;
+            let is_told = |line: &&str| line.contains("WARN") && line.contains("upgrade: ");
+            log.lines().find(is_told).map(str::to_owned)
+        })
+    }
+
+    /// Whether the process that was started here runs.
+    pub fn has_first_process(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it was started");
+        child.try_wait().expect("it was started here").is_none()
     }
 
     /// Ask it to stop, and wait until it has.
     pub fn stop(&mut self) {
+        signal("TERM", self.pid());
         let mut child = self.child.take().expect("it runs");
-        signal("TERM", child.id());
+        self.heir = None;
         let what = format!("member {} has stopped on SIGTERM", self.number);
         let status = eventually(&what, Duration::from_secs(10), || {
             child.try_wait().expect("it was started here")
@@ -236,7 +281,8 @@ impl Member {
     }
 
     fn pid(&self) -> u32 {
-        self.child.as_ref().expect("it runs").id()
+        let first = self.child.as_ref().expect("it runs").id();
+        self.heir.unwrap_or(first)
     }
 }
 
@@ -264,7 +310,7 @@ director_flush_socket = \"exec:{site}/flush/hook\"
 lease = \"{lease}s\"
 state_folder = \"{site}/d{number}/state\"
 dovecot_base_dir = \"{site}/p{number}/run\"
-user = \"dovecot\"
+user = \"{USER}\"
 group = \"dovecot\"
 
 [ring]

@@ -31,10 +31,10 @@ pub const PROXIES: [(&str, u16, &str); 6] = [
 
 const TALKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dovecot/own_talks.py");
 /// For those who log in through own proxies.
-const ARRIVAL_MAX: Duration = Duration::from_secs(60);
+pub const ARRIVAL_MAX: Duration = Duration::from_secs(60);
 
 /// Users of the great crowd with sessions through own proxies too.
-fn crowd(site: &Site) -> Crowd {
+pub fn crowd(site: &Site) -> Crowd {
     let proxies: Vec<String> = (1..=MEMBERS)
         .map(|member| format!("{}:1143", member_ip(member)))
         .collect();

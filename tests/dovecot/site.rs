@@ -44,6 +44,7 @@ impl Site {
         own_accounts::write_accounts(folder);
         fs::write(folder.join("probe.password"), backend::PASSWORD)
             .expect("the folder of the test is writable");
+        member::give_secrets(folder);
         let backends: Vec<Instance> = (1..=BACKENDS)
             .map(|number| backend::start(folder, number))
             .collect();

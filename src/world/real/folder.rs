@@ -25,9 +25,8 @@ pub struct Folder {
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    /// One operation at a time: they use the same temporary files.
-    turn: Mutex<()>,
-    _lock: File,
+    /// The lock, until another process shall have it. One operation at a time: they use the same temporary files.
+    lock: Mutex<Option<File>>,
 }
 
 impl Folder {
@@ -42,10 +41,14 @@ impl Folder {
         Ok(Folder {
             inner: Arc::new(Inner {
                 path: path.to_path_buf(),
-                turn: Mutex::new(()),
-                _lock: lock,
+                lock: Mutex::new(Some(lock)),
             }),
         })
+    }
+
+    /// Lets another process lock the folder, when what was begun is done. Whatever this one asks for from then on fails.
+    pub fn release(&self) {
+        *self.inner.locked() = None;
     }
 
     async fn blocking<T: Send + 'static>(
@@ -58,7 +61,7 @@ impl Folder {
         let folder = inner.path.clone();
         #[expect(clippy::disallowed_methods, reason = "files have no other asynchronous door")]
         let done = tokio::task::spawn_blocking(move || {
-            let _turn = inner.turn();
+            let _turn = inner.turn()?;
             let path = inner.path.join(&name);
             work(&inner, &name, &path)
         });
@@ -99,7 +102,7 @@ impl Storage for Folder {
     /// not be used again by the caller's.
     async fn read_appended<R: JournalReader>(&self, name: &str, mut reader: R) -> Result<R, StorageError> {
         check(name)?;
-        let _turn = self.inner.turn();
+        let _turn = self.inner.turn()?;
         go_through(&self.inner.path.join(name), &mut reader)?;
         Ok(reader)
     }
@@ -115,9 +118,18 @@ impl Storage for Folder {
 }
 
 impl Inner {
-    fn turn(&self) -> MutexGuard<'_, ()> {
+    fn turn(&self) -> Result<MutexGuard<'_, Option<File>>, StorageError> {
+        let turn = self.locked();
+        if turn.is_none() {
+            let folder = self.path.clone();
+            return Err(StorageError::Released { folder });
+        }
+        Ok(turn)
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Option<File>> {
         // Nothing is guarded but the turn itself, so a panic in somebody's turn spoils nothing.
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

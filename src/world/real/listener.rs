@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
 
@@ -13,9 +14,9 @@ use crate::world::{Address, Listener};
 #[derive(Debug)]
 pub enum SocketListener {
     /// By TCP.
-    Tcp(TcpListener),
+    Tcp(Arc<TcpListener>),
     /// In the file system, at that path; the path stays when this is dropped, and is replaced by the next who binds it.
-    Unix(UnixListener, PathBuf),
+    Unix(Arc<UnixListener>, PathBuf),
 }
 
 impl Listener for SocketListener {

@@ -2,6 +2,7 @@
 
 mod clock;
 mod folder;
+mod handed;
 mod listener;
 mod ownership;
 mod record;
@@ -11,6 +12,7 @@ mod world;
 
 pub use clock::BootClock;
 pub use folder::Folder;
+pub use handed::{receive_frame, receive_sockets, send_frame, send_sockets};
 pub use listener::SocketListener;
 pub use socket::{Socket, SocketReading, SocketWriting};
 pub use sockets::{Fifo, Sockets};

@@ -4,13 +4,16 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::sys::stat::Mode;
 use tokio::net::unix::pipe;
-use tokio::net::{TcpSocket, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
+use super::handed::{Handed, Open, shared};
 use super::ownership::{apply, told};
 use super::{Socket, SocketListener};
 use crate::world::{Address, Listen, Network};
@@ -18,9 +21,85 @@ use crate::world::{Address, Listen, Network};
 /// Connections that the kernel keeps for a listener until it accepts them.
 const BACKLOG: u32 = 4096;
 
-/// The kernel's sockets.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sockets;
+/// The kernel's sockets. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Sockets {
+    handed: Arc<Handed>,
+}
+
+impl Sockets {
+    /// With sockets that another process has handed over: whoever binds their addresses gets them.
+    pub fn with(inherited: impl IntoIterator<Item = (Address, OwnedFd)>) -> Self {
+        Sockets {
+            handed: Arc::new(Handed::with(inherited)),
+        }
+    }
+
+    /// Closes what was handed over and not bound.
+    pub fn forget_inherited(&self) {
+        self.handed.forget();
+    }
+
+    /// Every socket that is bound, a second time, for another process.
+    ///
+    /// # Errors
+    /// The process may have no more descriptors.
+    pub fn duplicate(&self) -> io::Result<Vec<(Address, OwnedFd)>> {
+        self.handed.duplicate()
+    }
+
+    /// The socket or named pipe that is bound there, a second time; nothing when none is.
+    ///
+    /// # Errors
+    /// The process may have no more descriptors.
+    pub fn duplicate_one(&self, address: &Address) -> io::Result<Option<OwnedFd>> {
+        self.handed.duplicate_one(address).transpose()
+    }
+
+    /// They are another process's now: closes what is open only to be handed over.
+    pub fn release(&self) {
+        self.handed.close();
+    }
+
+    fn listening(&self, address: &Address, bound: Bound) -> SocketListener {
+        let (listener, open) = match bound {
+            Bound::Tcp(listener) => {
+                let (listener, weak) = shared(listener);
+                (SocketListener::Tcp(listener), Open::Tcp(weak))
+            }
+            Bound::Unix(listener, path) => {
+                let (listener, weak) = shared(listener);
+                (SocketListener::Unix(listener, path), Open::Unix(weak))
+            }
+        };
+        self.handed.note(address.clone(), open);
+        listener
+    }
+}
+
+/// A socket that listens.
+enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Bound {
+    /// One that another process has bound.
+    fn inherited(fd: OwnedFd, address: &Address) -> io::Result<Self> {
+        Ok(match address {
+            Address::Tcp(_) => {
+                let listener = std::net::TcpListener::from(fd);
+                listener.set_nonblocking(true)?;
+                Bound::Tcp(TcpListener::from_std(listener)?)
+            }
+            Address::Unix(path) => {
+                let listener = std::os::unix::net::UnixListener::from(fd);
+                listener.set_nonblocking(true)?;
+                Bound::Unix(UnixListener::from_std(listener)?, path.clone())
+            }
+        })
+    }
+}
 
 /// The reading end of a named pipe.
 pub type Fifo = pipe::Receiver;
@@ -31,16 +110,14 @@ impl Network for Sockets {
     type Fifo = Fifo;
 
     async fn bind(&self, listen: &Listen) -> io::Result<SocketListener> {
-        match &listen.address {
-            Address::Tcp(address) => {
-                let bound = bind_tcp(*address);
-                bound.map_err(|error| told(error, &format!("can't listen on {address}")))
-            }
-            Address::Unix(path) => {
-                let bound = bind_path(path, listen).await;
-                bound.map_err(|error| told(error, &format!("can't listen on {}", path.display())))
-            }
-        }
+        let at = &listen.address;
+        let bound = match (self.handed.take(at), at) {
+            (Some(fd), at) => Bound::inherited(fd, at),
+            (None, Address::Tcp(address)) => bind_tcp(*address),
+            (None, Address::Unix(path)) => bind_path(path, listen).await,
+        };
+        let bound = bound.map_err(|error| told(error, &format!("can't listen on {at}")))?;
+        Ok(self.listening(at, bound))
     }
 
     async fn connect(&self, to: &Address, from: Option<IpAddr>) -> io::Result<Socket> {
@@ -74,9 +151,17 @@ impl Network for Sockets {
             let why = format!("{} is not a path, and a named pipe needs one", listen.address);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
         };
-        let asked = listen.clone();
-        blocking(path.to_path_buf(), move |path| make_fifo(path, &asked)).await?;
-        pipe::OpenOptions::new().read_write(true).open_receiver(path)
+        let receiver = match self.handed.take(&listen.address) {
+            Some(fd) => pipe::Receiver::from_owned_fd(fd)?,
+            None => {
+                let asked = listen.clone();
+                blocking(path.to_path_buf(), move |path| make_fifo(path, &asked)).await?;
+                pipe::OpenOptions::new().read_write(true).open_receiver(path)?
+            }
+        };
+        let again = receiver.as_fd().try_clone_to_owned()?;
+        self.handed.note(listen.address.clone(), Open::Fifo(again));
+        Ok(receiver)
     }
 }
 
@@ -87,16 +172,16 @@ fn tcp_socket(address: SocketAddr) -> io::Result<TcpSocket> {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<SocketListener> {
+fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
     let socket = tcp_socket(address)?;
     // A restart shall not wait for connections of the run before to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    Ok(SocketListener::Tcp(socket.listen(BACKLOG)?))
+    Ok(Bound::Tcp(socket.listen(BACKLOG)?))
 }
 
 /// Binds beside the path and renames, so that nobody meets a socket with the wrong owner or one that nobody reads.
-async fn bind_path(path: &Path, listen: &Listen) -> io::Result<SocketListener> {
+async fn bind_path(path: &Path, listen: &Listen) -> io::Result<Bound> {
     match UnixStream::connect(path).await {
         Ok(_) => {
             let why = "another process answers there";
@@ -122,7 +207,7 @@ async fn bind_path(path: &Path, listen: &Listen) -> io::Result<SocketListener> {
         placed
     })
     .await?;
-    Ok(SocketListener::Unix(listener, path.to_path_buf()))
+    Ok(Bound::Unix(listener, path.to_path_buf()))
 }
 
 /// Refuses to replace what is not a socket: it was never ours.

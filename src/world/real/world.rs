@@ -1,12 +1,13 @@
 //! All of a daemon's outside together.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
 use rand::TryRng;
 
 use super::{BootClock, Folder, Sockets};
-use crate::world::{StorageError, Task, World};
+use crate::world::{Address, StorageError, Task, World};
 
 /// The outside of a running daemon. Its tasks run on the tokio runtime that is current when they are started.
 #[derive(Clone, Debug)]
@@ -24,10 +25,23 @@ impl RealWorld {
     /// The folder can't be made or written, or another process has locked it.
     pub fn open(folder: &Path) -> Result<Self, StorageError> {
         Ok(RealWorld {
-            sockets: Sockets,
+            sockets: Sockets::default(),
             clock: BootClock,
             folder: Folder::open(folder)?,
         })
+    }
+
+    /// The same, with sockets that another process has handed over: whoever binds their addresses gets them.
+    pub fn inheriting(self, sockets: impl IntoIterator<Item = (Address, OwnedFd)>) -> Self {
+        RealWorld {
+            sockets: Sockets::with(sockets),
+            ..self
+        }
+    }
+
+    /// The state folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
     }
 }
 

@@ -194,3 +194,21 @@ fn a_folder_that_cannot_be_made_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_folder_that_was_released_is_anothers_and_no_more_ones_own() {
+    run(async {
+        let scratch = Scratch::new();
+        let folder = open(&scratch);
+        folder.save("record", b"mine").await.expect("there is room");
+        folder.clone().release();
+        let released = StorageError::Released {
+            folder: scratch.path().join("state"),
+        };
+        assert_eq!(folder.save("record", b"still mine").await, Err(released.clone()));
+        assert_eq!(folder.append("journal", b"still mine").await, Err(released));
+        let other = open(&scratch);
+        assert_eq!(other.load("record").await, Ok(Some(b"mine".to_vec())));
+        assert_eq!(other.load("journal").await, Ok(None));
+    });
+}

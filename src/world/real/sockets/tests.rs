@@ -23,7 +23,10 @@ fn mode(path: &Path) -> u32 {
 /// Sends a word each way over a new connection.
 async fn talk(listener: &SocketListener) {
     let address = listener.address().expect("it listens");
-    let near = Sockets.connect(&address, None).await.expect("it listens");
+    let near = Sockets::default()
+        .connect(&address, None)
+        .await
+        .expect("it listens");
     let (far, from) = listener.accept().await.expect("somebody comes");
     assert_eq!(from.is_some(), address.path().is_none());
     assert_eq!(far.peer_pid().is_some(), address.path().is_some());
@@ -46,9 +49,15 @@ fn both_kinds_of_socket_carry_words_both_ways() {
     run(async {
         let scratch = Scratch::new();
         let tcp = Listen::tcp((Ipv4Addr::LOCALHOST, 0).into());
-        talk(&Sockets.bind(&tcp).await.expect("loopback has free ports")).await;
+        talk(
+            &Sockets::default()
+                .bind(&tcp)
+                .await
+                .expect("loopback has free ports"),
+        )
+        .await;
         let path = scratch.path().join("socket");
-        let listener = Sockets.bind(&Listen::unix(&path, 0o660)).await;
+        let listener = Sockets::default().bind(&Listen::unix(&path, 0o660)).await;
         talk(&listener.expect("the folder is writable")).await;
         assert_eq!(mode(&path), 0o660);
     });
@@ -61,8 +70,14 @@ fn a_path_that_nobody_answers_at_is_replaced_and_others_are_not() {
         let path = scratch.path().join("socket");
         drop(BlockingListener::bind(&path).expect("the folder is writable"));
         let listen = Listen::unix(&path, 0o600);
-        let listener = Sockets.bind(&listen).await.expect("nobody answers there");
-        let error = Sockets.bind(&listen).await.expect_err("somebody answers there");
+        let listener = Sockets::default()
+            .bind(&listen)
+            .await
+            .expect("nobody answers there");
+        let error = Sockets::default()
+            .bind(&listen)
+            .await
+            .expect_err("somebody answers there");
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(
             error
@@ -77,7 +92,7 @@ fn a_path_that_nobody_answers_at_is_replaced_and_others_are_not() {
         talk(&listener).await;
         let file = scratch.path().join("file");
         fs::write(&file, "precious").expect("it can be written");
-        let refused = Sockets.bind(&Listen::unix(&file, 0o600)).await;
+        let refused = Sockets::default().bind(&Listen::unix(&file, 0o600)).await;
         assert!(refused.is_err());
         assert_eq!(fs::read(&file).expect("it is there"), b"precious");
     });
@@ -89,7 +104,10 @@ fn an_owner_who_does_not_exist_is_named() {
         let scratch = Scratch::new();
         let mut listen = Listen::unix(scratch.path().join("socket"), 0o600);
         listen.group = Some("no-such-group".to_owned());
-        let error = Sockets.bind(&listen).await.expect_err("there is no such group");
+        let error = Sockets::default()
+            .bind(&listen)
+            .await
+            .expect_err("there is no such group");
         assert!(
             error.to_string().ends_with("there is no group no-such-group"),
             "{error}"
@@ -104,7 +122,10 @@ fn a_named_pipe_outlives_its_writers() {
         let scratch = Scratch::new();
         let path = scratch.path().join("notify");
         let listen = Listen::unix(&path, 0o622);
-        let mut fifo = Sockets.fifo(&listen).await.expect("the folder is writable");
+        let mut fifo = Sockets::default()
+            .fifo(&listen)
+            .await
+            .expect("the folder is writable");
         assert_eq!(mode(&path), 0o622);
         for word in ["one\n", "two\n"] {
             fs::write(&path, word).expect("somebody reads");
@@ -112,10 +133,15 @@ fn a_named_pipe_outlives_its_writers() {
             fifo.read_exact(&mut heard).await.expect("it is open");
             assert_eq!(&heard, word.as_bytes());
         }
-        drop(Sockets.fifo(&listen).await.expect("the pipe is taken over"));
+        drop(
+            Sockets::default()
+                .fifo(&listen)
+                .await
+                .expect("the pipe is taken over"),
+        );
         let file = scratch.path().join("file");
         fs::write(&file, "").expect("it can be written");
-        let error = Sockets
+        let error = Sockets::default()
             .fifo(&Listen::unix(&file, 0o622))
             .await
             .expect_err("it is a file");
@@ -127,9 +153,15 @@ fn a_named_pipe_outlives_its_writers() {
 fn addresses_resolve_to_themselves_and_names_to_sorted_addresses() {
     run(async {
         let ip = IpAddr::from([10, 1, 2, 3]);
-        assert_eq!(Sockets.resolve("10.1.2.3").await.expect("an address"), [ip]);
-        let local = Sockets.resolve("localhost").await.expect("every host knows it");
+        assert_eq!(
+            Sockets::default().resolve("10.1.2.3").await.expect("an address"),
+            [ip]
+        );
+        let local = Sockets::default()
+            .resolve("localhost")
+            .await
+            .expect("every host knows it");
         assert!(local.is_sorted() && !local.is_empty());
-        assert!(Sockets.resolve("no-such-host.invalid").await.is_err());
+        assert!(Sockets::default().resolve("no-such-host.invalid").await.is_err());
     });
 }

@@ -1,5 +1,5 @@
-//! What a session through a proxy costs: logins a second and their CPU, bytes a second, memory of an idle session, and the time
-//! that a small command takes longer.
+//! What a session through a proxy costs: logins a second and their CPU, bytes a second and their CPU, memory of an idle session, and
+//! the time that a small command takes longer.
 //!
 //! Real processes on loopback, plain TCP, in front of a stub that speaks enough IMAP; the same clients come to the stub itself, to
 //! our proxy, and to HAProxy (TCP mode) and nginx (mail proxy, with a stub for its `auth_http`) where they are installed.
@@ -39,8 +39,8 @@ fn main() {
     let scratch = Scratch::new("proxies");
     stub::serve();
     println!(
-        "{:<14} {:>10} {:>12} {:>9} {:>14} {:>10} {:>10}",
-        "", "logins/s", "CPU a login", "GB/s", "idle session", "p50", "p99"
+        "{:<14} {:>10} {:>12} {:>9} {:>9} {:>14} {:>10} {:>10}",
+        "", "logins/s", "CPU a login", "GB/s", "CPU a GB", "idle session", "p50", "p99"
     );
     let mut direct = None;
     for start in [
@@ -69,7 +69,10 @@ fn report(subject: &Subject, direct: Option<Duration>) -> Duration {
     let held = clients::hold(subject.address, IDLE);
     let idle = resident(subject).saturating_sub(memory) / IDLE as u64;
     drop(held);
+    let before = used(subject);
     let seconds = clients::fetch(subject.address, BULK_BYTES).as_secs_f64();
+    let gigabytes = BULK_BYTES as f64 / 1e9;
+    let per_gigabyte = (used(subject) - before).as_secs_f64() / gigabytes;
     let mut times = clients::commands(subject.address, COMMANDS);
     times.sort_unstable();
     let (p50, p99) = (times[COMMANDS / 2], times[COMMANDS * 99 / 100]);
@@ -77,11 +80,12 @@ fn report(subject: &Subject, direct: Option<Duration>) -> Duration {
         format!(" ({:+.0} us)", (p99.as_secs_f64() - direct.as_secs_f64()) * 1e6)
     });
     println!(
-        "{:<14} {:>10.0} {:>9.0} us {:>9.2} {:>12} B {:>7.0} us {:>7.0} us{added}",
+        "{:<14} {:>10.0} {:>9.0} us {:>9.2} {:>7.2} s {:>12} B {:>7.0} us {:>7.0} us{added}",
         subject.name,
         logins as f64 / passed.as_secs_f64(),
         per_login,
-        BULK_BYTES as f64 / 1e9 / seconds,
+        gigabytes / seconds,
+        per_gigabyte,
         idle,
         p50.as_secs_f64() * 1e6,
         p99.as_secs_f64() * 1e6,

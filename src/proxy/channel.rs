@@ -8,7 +8,11 @@ use std::task::{Context, Poll};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+
+use super::forward::Connection;
+use crate::world::Stream;
 
 /// A connection, in the clear or with TLS.
 #[derive(Debug)]
@@ -83,6 +87,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Channel<S> {
         match self.get_mut() {
             Channel::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Channel::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+impl<S: Stream> Connection for Channel<S> {
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Channel::Plain(stream) => stream.as_tcp(),
+            Channel::Tls(_) => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 use super::{Address, Listen};
 
@@ -71,4 +72,10 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// # Errors
     /// The system can't; what it has taken is still delivered.
     fn discard_on_close(&self) -> io::Result<()>;
+
+    /// The kernel's TCP socket, when the connection is nothing else: the kernel can then move bytes from one to another
+    /// without this process reading them. None for a simulated one.
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        None
+    }
 }

@@ -13,15 +13,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use super::*;
 use crate::world::{BootClock, Instant};
 
+pub(super) mod sockets;
+
 /// What a pipe takes before its reader reads.
 const PIPE_BYTES: usize = 1 << 10;
 
-fn run(test: impl Future<Output = ()>) {
+impl Connection for DuplexStream {
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+pub(super) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime can be made").block_on(test);
 }
 
-fn open_gate() -> Gate {
+pub(super) fn open_gate() -> Gate {
     let gate = Gate::default();
     gate.open_until(Instant::from_nanos(u64::MAX));
     gate

@@ -74,6 +74,13 @@ impl Stream for Socket {
             Socket::Unix(_) => Ok(()),
         }
     }
+
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Socket::Tcp(stream) => Some(stream),
+            Socket::Unix(_) => None,
+        }
+    }
 }
 
 macro_rules! reads {

@@ -27,14 +27,13 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use super::{Gate, Permit};
+use crate::world::Clock;
 pub(super) use way::Way;
 use way::poll_way;
 
-use super::{Gate, Permit};
-use crate::world::Clock;
-
-/// What is read at once, in bytes, and what a way keeps at most when its reader is slow. More would not help TLS: rustls gives
-/// 16 KiB at once, and takes 64.
+/// What is read into memory at once, in bytes, and all that a way keeps there when its reader is slow. More would not help TLS:
+/// rustls takes so much at once, and gives less.
 const BUFFER_BYTES: usize = 64 << 10;
 /// How long a client may go on talking to a backend that has said all.
 const LINGER_MAX: Duration = Duration::from_secs(10);

@@ -11,8 +11,9 @@ use super::splicing::{Load, poll_fill, poll_load};
 use super::{BUFFER, Broken, Connection, Leave};
 use crate::world::Clock;
 
-/// So many reads and writes of a side in a row, or so many bytes; then other sessions have their turn.
+/// So many reads of a side in a row; then other sessions have their turn.
 const STEPS_MAX: usize = 16;
+/// The same in bytes, for those that go by pipes.
 const TURN_BYTES: u64 = 1 << 20;
 
 /// How bytes come.

@@ -2,7 +2,8 @@
 //! the time that a small command takes longer.
 //!
 //! Real processes on loopback, plain TCP, in front of a stub that speaks enough IMAP; the same clients come to the stub itself, to
-//! our proxy, and to HAProxy (TCP mode) and nginx (mail proxy, with a stub for its `auth_http`) where they are installed.
+//! our proxy, and to HAProxy (TCP mode), nginx (mail proxy, with a stub for its `auth_http`) and Dovecot (imap-login as a proxy) where
+//! they are installed.
 //!
 //! `cargo bench --bench proxies`
 
@@ -48,6 +49,7 @@ fn main() {
         subjects::ours,
         subjects::haproxy,
         subjects::nginx,
+        subjects::dovecot,
     ] {
         match start(scratch.path()) {
             Ok(subject) => {

@@ -1,4 +1,4 @@
-//! What clients come to: nothing in between, our proxy, HAProxy, nginx.
+//! What clients come to: nothing in between, our proxy, HAProxy, nginx, Dovecot.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -36,7 +36,7 @@ impl Drop for Subject {
         let Some(Killed(child)) = &mut self.process else {
             return;
         };
-        // nginx leaves its workers behind when it is killed.
+        // nginx and Dovecot leave their workers behind when they are killed.
         let asked = Command::new("kill").arg(child.id().to_string()).status();
         if asked.is_ok_and(|status| status.success()) {
             // It is killed all the same if that failed.
@@ -98,6 +98,29 @@ pub fn nginx(scratch: &Path) -> Result<Subject, String> {
     );
     let config = write(scratch, "nginx.conf", &text)?;
     start("nginx mail", address, Command::new("nginx").args(["-c", &config]))
+}
+
+/// Stock Dovecot's imap-login, which asks its auth process where everybody goes. Needs root.
+pub fn dovecot(scratch: &Path) -> Result<Subject, String> {
+    let address: SocketAddr = ([127, 0, 42, 14], 10_144).into();
+    let (ip, port) = BACKEND;
+    let (folder, at, listens) = (scratch.display(), address.ip(), address.port());
+    let text = format!(
+        "base_dir = {folder}/dovecot\nstate_dir = {folder}/dovecot-state\nlog_path = {folder}/dovecot.log\nprotocols = imap\n\
+         ssl = no\ndisable_plaintext_auth = no\nlogin_trusted_networks = 127.0.0.0/8\nmail_max_userip_connections = 0\n\
+         passdb {{\n  driver = static\n  args = proxy=y nopassword=y host={ip} port={port}\n}}\n\
+         userdb {{\n  driver = static\n  args = uid=65534 gid=65534 home=/nonexistent\n}}\n\
+         service imap-login {{\n  service_count = 0\n  process_min_avail = 2\n  client_limit = 8192\n\
+         inet_listener imap {{\n    address = {at}\n    port = {listens}\n  }}\n\
+         inet_listener imaps {{\n    port = 0\n  }}\n}}\n\
+         service auth {{\n  client_limit = 16384\n}}\nservice anvil {{\n  client_limit = 16384\n}}\n"
+    );
+    let config = write(scratch, "dovecot.conf", &text)?;
+    start(
+        "imap-login",
+        address,
+        Command::new("dovecot").args(["-F", "-c", &config]),
+    )
 }
 
 fn write(scratch: &Path, name: &str, text: &str) -> Result<String, String> {

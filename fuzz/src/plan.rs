@@ -74,5 +74,6 @@ fn is_movable(kind: &FaultKind) -> bool {
             | FaultKind::Hold { .. }
             | FaultKind::Crash { .. }
             | FaultKind::Pause { .. }
+            | FaultKind::Upgrade { .. }
     )
 }

@@ -82,7 +82,10 @@ pub fn insist(plan: &Plan) -> Insisted {
 }
 
 fn is_in_both(kind: &FaultKind) -> bool {
-    let is_one_worlds_own = matches!(kind, FaultKind::SecondProcess { .. } | FaultKind::Cable { .. });
+    let is_one_worlds_own = matches!(
+        kind,
+        FaultKind::SecondProcess { .. } | FaultKind::Upgrade { .. } | FaultKind::Cable { .. }
+    );
     !is_one_worlds_own && kind.links().is_none_or(|links| links.only.is_empty())
 }
 

@@ -38,6 +38,8 @@ pub enum WorldBug {
     BootReused,
     /// A second process starts without taking the storage first, and the first one does not look.
     StorageNotClaimed,
+    /// A process that takes over is not told of the sessions that the old one keeps.
+    UpgradeForgetsSessions,
 }
 
 impl WorldBug {
@@ -54,6 +56,7 @@ impl WorldBug {
         WorldBug::ClockStopsInPause,
         WorldBug::BootReused,
         WorldBug::StorageNotClaimed,
+        WorldBug::UpgradeForgetsSessions,
     ];
 }
 

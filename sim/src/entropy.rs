@@ -39,6 +39,7 @@ pub(crate) enum Purpose {
     Calendar,
     Scale,
     Search,
+    Upgrade,
 }
 
 /// The source of all randomness of one run.

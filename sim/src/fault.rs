@@ -33,7 +33,7 @@ pub struct Links {
 }
 
 /// The kinds of faults, as they stand in plans.
-pub const KINDS: [&str; 20] = [
+pub const KINDS: [&str; 21] = [
     "partition",
     "cut",
     "flap",
@@ -54,6 +54,7 @@ pub const KINDS: [&str; 20] = [
     "backend-flap",
     "cable",
     "second-process",
+    "upgrade",
 ];
 
 /// A kind of fault, with what it strikes. Members are named by their place in [`crate::Knobs::members`].
@@ -185,6 +186,12 @@ pub enum FaultKind {
         /// Whose.
         member: usize,
     },
+    /// The member is upgraded: a new process becomes the director on the same storage, and the old one keeps its sessions.
+    /// That begins as soon as no session is being closed; if it can't by the fault's end, it is given up.
+    Upgrade {
+        /// Whose.
+        member: usize,
+    },
 }
 
 /// What a message says, without its contents.
@@ -255,7 +262,8 @@ impl FaultKind {
             | FaultKind::SlowDisk { member, .. }
             | FaultKind::BrokenDisk { member }
             | FaultKind::Cable { member }
-            | FaultKind::SecondProcess { member } => Some(*member),
+            | FaultKind::SecondProcess { member }
+            | FaultKind::Upgrade { member } => Some(*member),
             FaultKind::Partition { .. }
             | FaultKind::Cut { .. }
             | FaultKind::Flap { .. }
@@ -281,7 +289,8 @@ impl FaultKind {
             | FaultKind::SlowDisk { member, .. }
             | FaultKind::BrokenDisk { member }
             | FaultKind::Cable { member }
-            | FaultKind::SecondProcess { member } => Some(member),
+            | FaultKind::SecondProcess { member }
+            | FaultKind::Upgrade { member } => Some(member),
             FaultKind::Partition { .. }
             | FaultKind::Cut { .. }
             | FaultKind::Flap { .. }
@@ -343,6 +352,7 @@ impl FaultKind {
             FaultKind::BackendFlap { .. } => "backend-flap",
             FaultKind::Cable { .. } => "cable",
             FaultKind::SecondProcess { .. } => "second-process",
+            FaultKind::Upgrade { .. } => "upgrade",
         }
     }
 }

@@ -227,6 +227,8 @@ pub struct SessionState {
     /// `exact` or `refreshing`.
     pub door: &'static str,
     pub run: u32,
+    /// The run that it goes through; another one where a new process answers for it.
+    pub process: u32,
     pub serial: u32,
     pub opened_ns: u64,
     /// The door was told to forward nothing more.

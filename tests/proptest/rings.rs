@@ -32,7 +32,7 @@ struct RawWork {
     kind: usize,
 }
 
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 
 fn any_fault() -> impl Strategy<Value = RawFault> {
     let (who, others) = (any::<Index>(), vec(any::<Index>(), 1..4));
@@ -100,6 +100,7 @@ fn fault(raw: &RawFault, knobs: &Knobs, duration_ms: u64) -> Fault {
             by_ms: up_to_ms as i64 * 50,
         },
         14 => FaultKind::SecondProcess { member },
+        15 => FaultKind::Upgrade { member },
         _ => FaultKind::Cut {
             links: Links {
                 from: links.to,

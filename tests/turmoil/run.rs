@@ -397,6 +397,8 @@ impl Struck {
             FaultKind::SlowDisk { member, up_to_ms } if *member == at => self.slow_ms = Some(*up_to_ms),
             FaultKind::Drift { member, ppm } if *member == at => self.ppm = Some(*ppm),
             FaultKind::WallJump { member, by_ms } if *member == at => self.wall_ms += by_ms,
+            // Nothing is handed over here: a member that is to be upgraded goes on as it is.
+            FaultKind::Upgrade { .. } => {}
             _ => {}
         }
     }

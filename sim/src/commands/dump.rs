@@ -304,7 +304,13 @@ fn doors(page: &mut Page, member: &MemberState) {
             session.run,
             session.serial,
             seconds(session.opened_ns),
-            if session.is_fenced { ", fenced" } else { "" }
+            if session.is_fenced {
+                ", fenced".to_owned()
+            } else if session.process != session.run {
+                format!(", kept by the process of run {}", session.process)
+            } else {
+                String::new()
+            }
         )
     });
     page.list(

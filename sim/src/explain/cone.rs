@@ -99,7 +99,7 @@ fn matters(recorder: &Recorder, focus: &Focus, noted: &Noted) -> bool {
             event,
             number,
         } => said_matters(focus, member, event, number, is_late),
-        Note::Started { member, .. } | Note::Died { member, .. } => {
+        Note::Started { member, .. } | Note::Died { member, .. } | Note::TookOver { member, .. } => {
             is_member || (is_late && focus.voters.contains(&member))
         }
         Note::Recovery { .. } | Note::LeftBroken { .. } => focus.talk_from_ns != u64::MAX,
@@ -153,7 +153,8 @@ fn add_faults(plan: &Plan, recorder: &Recorder, focus: &Focus, in_force: &InForc
             | FaultKind::PowerCut { .. }
             | FaultKind::Wipe { .. }
             | FaultKind::BrokenDisk { .. }
-            | FaultKind::SecondProcess { .. } => strikes(&focus.members) || strikes(&focus.voters),
+            | FaultKind::SecondProcess { .. }
+            | FaultKind::Upgrade { .. } => strikes(&focus.members) || strikes(&focus.voters),
             _ => struck.len() == 1 && strikes(&focus.members),
         };
         if is_meant && to >= focus.from_ns {

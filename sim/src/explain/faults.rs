@@ -200,6 +200,9 @@ pub(crate) fn words(kind: &FaultKind) -> String {
         }
         FaultKind::Cable { member } => format!("member {member} reaches no backend"),
         FaultKind::SecondProcess { member } => format!("a second process is started at member {member}"),
+        FaultKind::Upgrade { member } => {
+            format!("member {member} is upgraded: a new process takes over, the old one keeps its sessions")
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::source::{Line, REPETITION, Source};
 use super::talk::message_lines;
 use super::testimony::Testimony;
 use super::words::clock;
-use crate::world::Note;
+use crate::world::{HANDS_OVER, Note};
 
 /// Of sessions that come and go the last one is.
 const SESSION_REPETITION: i32 = 40;
@@ -158,8 +158,17 @@ fn member_line(source: Source<'_>, at: At, noted: &Noted) -> Option<(i32, String
             "starts",
             format!("member {member} starts, run {run}, at epoch {epoch}"),
         ),
+        Note::TookOver { run, kept, .. } => (
+            66,
+            "takes over",
+            format!("member {member}'s run {run} answers for {kept} sessions that older processes keep"),
+        ),
         Note::Died { run, why, .. } => {
-            let lost = unsaved(source.recorder, at, member);
+            let lost = if why == HANDS_OVER {
+                String::new()
+            } else {
+                unsaved(source.recorder, at, member)
+            };
             (
                 78,
                 "dies",

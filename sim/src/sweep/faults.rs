@@ -132,6 +132,7 @@ pub(super) fn kind(stream: &mut Stream, name: &str, knobs: &Knobs) -> FaultKind 
             backend,
             period_ms: stream.range(200, 5_000),
         },
+        "upgrade" => FaultKind::Upgrade { member },
         _ => FaultKind::SecondProcess { member },
     }
 }

@@ -10,6 +10,7 @@ mod patterns;
 mod pieces;
 mod script;
 mod seed;
+mod upgrades;
 mod work;
 
 pub(crate) use pieces::{Pieces, set_member};

@@ -2,7 +2,7 @@
 
 use super::moments::Moments;
 use super::script::Script;
-use super::{drain, faults, health, knobs, patterns, work};
+use super::{drain, faults, health, knobs, patterns, upgrades, work};
 use crate::entropy::{Entropy, Purpose};
 use crate::plan::{Ending, FORMAT, Plan};
 
@@ -48,6 +48,9 @@ pub(crate) fn plan(seed: u64) -> Plan {
         &mut work,
     );
     drain::draw(&mut entropy.stream(Purpose::Drain), &knobs, &moments, &mut work);
+    let upgrades = upgrades::draw(&mut entropy.stream(Purpose::Upgrade), &knobs, &moments);
+    faults.extend(upgrades.0);
+    work.extend(upgrades.1);
     Plan {
         format: FORMAT,
         note: String::new(),

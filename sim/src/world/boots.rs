@@ -6,6 +6,7 @@ use std::time::Duration;
 use maildirector::agreement::Boot;
 use maildirector::director::{Director, Door, Gathered, Journalled, Settings, Start};
 use maildirector::topology::{MemberId, UserId};
+use maildirector::world::Instant;
 
 use super::configuration::{self, Variant};
 use super::happening::{DiskAnswer, Happening};
@@ -13,6 +14,7 @@ use super::member::Run;
 use super::note::Note;
 use super::scene::{MS, Timer, World};
 use super::storage::CrashedWrite;
+use super::upgrades::Outlived;
 use crate::bug::WorldBug;
 use crate::checkers::Leases;
 use crate::coverage::State;
@@ -23,7 +25,11 @@ impl World<'_> {
     /// Starts a member's process, unless something keeps it down or it runs.
     pub(super) fn start_if_due(&mut self, member: u8) {
         let state = &self.members[usize::from(member)];
-        if state.down > 0 || state.current.is_some() || !self.recovery.may_run(member) {
+        if state.down > 0
+            || state.current.is_some()
+            || state.handover.is_some()
+            || !self.recovery.may_run(member)
+        {
             return;
         }
         if self.is_put_off(member, Happening::MemberStarts { member }) {
@@ -33,6 +39,18 @@ impl World<'_> {
     }
 
     pub(super) fn start(&mut self, member: u8) {
+        let journal = self.journal(member);
+        self.start_after(
+            member,
+            Outlived {
+                journal,
+                sessions: Vec::new(),
+                from: None,
+            },
+        );
+    }
+
+    pub(super) fn start_after(&mut self, member: u8, outlived: Outlived) {
         let index = usize::from(member);
         let local = self.local(member);
         let is_torn_accepted = self.bug == Some(WorldBug::TornRecordAccepted);
@@ -44,8 +62,8 @@ impl World<'_> {
             boot,
             entropy,
             record: record.map(|record| (*record).clone()),
-            journal: self.journal(member),
-            sessions: Vec::new(),
+            journal: outlived.journal,
+            sessions: outlived.sessions,
             is_bootstrap,
         };
         if !start.journal.is_empty() {
@@ -73,6 +91,9 @@ impl World<'_> {
             idle_ticks: 0,
             is_lease_watched: false,
             closing: None,
+            keeper: None,
+            keepers: Vec::new(),
+            told: Instant::ORIGIN,
         });
         self.leases.push(Leases::default());
         self.timers.push(Timer { at_ns: u64::MAX, run });
@@ -81,6 +102,9 @@ impl World<'_> {
         self.states.started(self.now, member, is_fresh);
         if self.members[index].old.is_some() {
             self.states.enter(self.now, member, State::TwoProcesses);
+        }
+        if let Some(from) = outlived.from {
+            self.sessions_are_taken_over(from, run);
         }
         self.perform(run, &mut out);
         self.out = out;
@@ -129,7 +153,7 @@ impl World<'_> {
     }
 
     /// Users of login processes that outlived the run before.
-    fn journal(&self, member: u8) -> Gathered {
+    pub(super) fn journal(&self, member: u8) -> Gathered {
         let mut journal = Gathered::default();
         if self.bug == Some(WorldBug::NoJournal) {
             return journal;
@@ -186,8 +210,9 @@ impl World<'_> {
         }
         self.runs[run as usize].closing = None;
         self.close_where(member, "its process is dead", |session| {
-            session.door == Door::Exact && session.run == run
+            session.door == Door::Exact && session.process == run
         });
+        self.keepers_are_lost(run);
         for eviction in self.doors.evictions.iter_mut().filter(|e| e.run == run) {
             eviction.is_pending = false;
         }
@@ -204,6 +229,7 @@ impl World<'_> {
         for run in runs {
             self.kill(run, why);
         }
+        self.handover_fails(member);
     }
 
     /// A process ends itself; the service manager starts it again a second later, unless another one is there.
@@ -225,6 +251,11 @@ impl World<'_> {
             return;
         }
         state.paused_since_ns = now;
+        state.are_keepers_awake = self
+            .entropy
+            .draw(Purpose::Upgrade, 3_000 + u64::from(member), now)
+            & 1
+            == 0;
         if is_clock_stopped {
             state.clock.set_stopped(now, true);
         }

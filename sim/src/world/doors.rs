@@ -14,8 +14,10 @@ pub(crate) struct Session {
     pub(crate) is_open: bool,
     pub(crate) door: Door,
     pub(crate) member: u8,
-    /// The process that answered the login. Sessions of exact doors die with it.
+    /// The run whose director holds its user: the one that answered the login, or one that took over since.
     pub(crate) run: u32,
+    /// The process that it goes through: that of the run that answered the login, also when a new one took over.
+    pub(crate) process: u32,
     pub(crate) person: u32,
     pub(crate) user: UserId,
     pub(crate) backend: BackendId,

@@ -1,7 +1,5 @@
 //! Beginning and ending the faults of the plan.
 
-use maildirector::director::Door;
-
 use super::causes::{Affected, Name};
 use super::happening::{DiskAnswer, Happening};
 use super::network::{Effect, is_named};
@@ -57,9 +55,7 @@ impl World<'_> {
             FaultKind::PowerCut { member } => {
                 let member = *member as u8;
                 self.goes_down(member, "its machine is off");
-                self.close_where(member, "its machine is off", |session| {
-                    session.door == Door::Refreshing
-                });
+                self.close_where(member, "its machine is off", |_| true);
                 let local_ns = self
                     .entropy
                     .draw(Purpose::Boot, u64::from(member), u64::from(index))
@@ -86,6 +82,7 @@ impl World<'_> {
             FaultKind::BackendFlap { .. } => self.fault_turns(index, true),
             FaultKind::Cable { member } => self.members[*member].cables_broken += 1,
             FaultKind::SecondProcess { member } => self.second_process(*member as u8),
+            FaultKind::Upgrade { .. } => self.upgrade_is_tried(index),
         }
     }
 
@@ -141,6 +138,7 @@ impl World<'_> {
                     self.kill(old, "it is stopped at last");
                 }
             }
+            FaultKind::Upgrade { .. } => {}
         }
     }
 
@@ -320,5 +318,6 @@ fn mark_of(kind: &FaultKind) -> Mark {
         FaultKind::BackendFlap { .. } => Mark::FaultBackendFlap,
         FaultKind::Cable { .. } => Mark::FaultCable,
         FaultKind::SecondProcess { .. } => Mark::FaultSecondProcess,
+        FaultKind::Upgrade { .. } => Mark::FaultUpgrade,
     }
 }

@@ -1,6 +1,7 @@
 //! Everything that can be due at a point of time, but for the machines' own timers.
 
 use maildirector::topology::{BackendId, UserId};
+use maildirector::world::Instant;
 
 /// What a storage says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,25 @@ pub(crate) enum Happening {
     FaultTurns { index: u32, is_on: bool },
     /// A member's process is started, if nothing keeps it down.
     MemberStarts { member: u8 },
+    /// An upgrade that a fault wants begins, if it may.
+    UpgradeIsTried { index: u32 },
+    /// The process after this one starts.
+    NewProcessStarts { member: u8, from: u32 },
+    /// An old process is told until when it may forward.
+    KeeperIsTold {
+        keeper: u32,
+        until: Instant,
+        due: Instant,
+    },
+    /// An old process is about to stop forwarding, or just did.
+    KeeperLooks { keeper: u32 },
+    /// An old process tells its director that a session has ended.
+    EndIsTold {
+        run: u32,
+        person: u32,
+        user: UserId,
+        serial: u32,
+    },
     /// A member that was started with a wrong configuration is started with the right one.
     ConfigurationIsMended { member: u8 },
     /// The health check acts on what it saw of a backend.

@@ -212,6 +212,7 @@ impl World<'_> {
             door: login.door,
             member,
             run,
+            process: run,
             person,
             user,
             backend,

@@ -55,6 +55,7 @@ impl World<'_> {
                     Door::Refreshing => "refreshing",
                 },
                 run: session.run,
+                process: session.process,
                 serial: session.serial,
                 opened_ns: session.opened_ns,
                 is_fenced: session.is_fenced,

@@ -8,6 +8,7 @@ use maildirector::world::Instant;
 use super::clock::Clock;
 use super::happening::Happening;
 use super::storage::Storage;
+use super::upgrades::{Handover, Keeper};
 
 /// One run of one process. Runs are numbered over the whole world and never forgotten.
 #[derive(Debug)]
@@ -28,6 +29,12 @@ pub(crate) struct Run {
     pub(crate) is_lease_watched: bool,
     /// A demand to close everything that is not carried out yet.
     pub(crate) closing: Option<Closing>,
+    /// Once it is no director any more, and keeps its sessions.
+    pub(crate) keeper: Option<Keeper>,
+    /// The runs that keep sessions which this one answers for.
+    pub(crate) keepers: Vec<u32>,
+    /// Until when they were told last that they may forward.
+    pub(crate) told: Instant,
 }
 
 /// A demand to close everything.
@@ -47,12 +54,16 @@ pub(crate) struct Member {
     /// The process, and the one before it where it was not stopped.
     pub(crate) current: Option<u32>,
     pub(crate) old: Option<u32>,
+    /// While it is upgraded and has no process that is a director.
+    pub(crate) handover: Option<Handover>,
     pub(crate) boots: u32,
     /// Faults that keep it down, or paused.
     pub(crate) down: u32,
     pub(crate) paused: u32,
     pub(crate) paused_since_ns: u64,
     pub(crate) paused_ns: u64,
+    /// Old processes go on while it is paused.
+    pub(crate) are_keepers_awake: bool,
     /// What reached it while it was paused.
     pub(crate) backlog: Vec<Happening>,
     pub(crate) disk_slow_ns: u64,
@@ -75,11 +86,13 @@ impl Member {
             storage: Storage::default(),
             current: None,
             old: None,
+            handover: None,
             boots: 0,
             down: 0,
             paused: 0,
             paused_since_ns: 0,
             paused_ns: 0,
+            are_keepers_awake: false,
             backlog: Vec::new(),
             disk_slow_ns: 0,
             disk_broken: 0,

@@ -35,6 +35,7 @@ mod sessions;
 mod states;
 mod storage;
 mod testimony;
+mod upgrades;
 mod watch;
 
 pub(crate) use causes::{Affected, Causes, Name};
@@ -46,3 +47,4 @@ pub(crate) use note::{Fate, Message, Note};
 pub(crate) use people::{People, SECOND_TAG, backend_ip, backend_number};
 pub(crate) use queue::Queue;
 pub(crate) use scene::World;
+pub(crate) use upgrades::HANDS_OVER;

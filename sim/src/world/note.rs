@@ -122,6 +122,11 @@ pub(crate) enum Note {
         run: u32,
         why: &'static str,
     },
+    TookOver {
+        member: u8,
+        run: u32,
+        kept: u32,
+    },
     FaultBegan {
         index: u32,
         kind: &'static str,
@@ -251,6 +256,7 @@ impl Note {
             | Note::Replied { member, .. }
             | Note::Said { member, .. }
             | Note::Started { member, .. }
+            | Note::TookOver { member, .. }
             | Note::Died { member, .. } => Some(member),
             Note::FaultBegan { .. }
             | Note::FaultEnded { .. }
@@ -375,6 +381,12 @@ impl fmt::Display for Note {
             } => write!(f, "{member}: {event} {number}"),
             Note::Started { member, run, epoch } => write!(f, "{member}: run {run} starts at epoch {epoch}"),
             Note::Died { member, run, why } => write!(f, "{member}: run {run} ends: {why}"),
+            Note::TookOver { member, run, kept } => {
+                write!(
+                    f,
+                    "{member}: run {run} answers for {kept} sessions that older processes keep"
+                )
+            }
             Note::FaultBegan { index, kind } => write!(f, "fault {index}, {kind}, begins"),
             Note::FaultEnded { index, kind } => write!(f, "fault {index}, {kind}, ends"),
             Note::Recovery { stage } => write!(f, "recovery: {stage}"),

@@ -143,7 +143,7 @@ impl World<'_> {
             drift_ppm: knobs.drift_ppm,
             hop_ns: knobs.latency_max_us * 1_000 + TIMER_LATE_NS,
             sync_ns: 2 * knobs.disk_us * 1_000,
-            close_ns: close_ms.unwrap_or(0) * MS,
+            close_ns: (close_ms.unwrap_or(0) * MS).max(self.keepers_close_ns()),
             flush_ns: if knobs.flushes_max > 0 {
                 knobs.flush_ms * MS * u64::from(knobs.users)
             } else {
@@ -194,6 +194,7 @@ impl World<'_> {
                 FaultKind::Duplicate { .. } => 1_000,
                 FaultKind::Hold { .. } => 50,
                 FaultKind::SecondProcess { .. } => HALTED_NS / MS,
+                FaultKind::Upgrade { member } => self.handover_ms(member),
                 // Saving is tried again after a renew interval.
                 FaultKind::BrokenDisk { .. } => self.recovery.lease.as_millis() as u64 / 5,
                 _ => return 0,

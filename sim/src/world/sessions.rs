@@ -23,16 +23,24 @@ impl World<'_> {
 
     /// How a session stands at this moment.
     fn seen(&self, session: &Session, is_unasked: bool) -> Seen {
+        let keeper = self.keeper_of(session);
         let may_forward = match session.door {
             Door::Refreshing => true,
             Door::Exact => {
                 let local = self.local(session.member);
-                let director = self.director(session.run);
-                !session.is_fenced && director.is_some_and(|director| director.may_forward(local))
+                let may = match keeper {
+                    Some(keeper) => local < keeper.until,
+                    None => self
+                        .director(session.run)
+                        .is_some_and(|director| director.may_forward(local)),
+                };
+                !session.is_fenced && may
             }
         };
-        let is_awake =
-            session.door == Door::Refreshing || self.members[usize::from(session.member)].paused == 0;
+        let state = &self.members[usize::from(session.member)];
+        let is_awake = session.door == Door::Refreshing
+            || state.paused == 0
+            || (keeper.is_some() && state.are_keepers_awake);
         Seen {
             member: session.member,
             backend: session.backend_number,
@@ -109,6 +117,7 @@ impl World<'_> {
         let session = self.doors.session(slot);
         let (run, member) = (session.run, session.member);
         let (person, backend, door) = (session.person, session.backend_number, session.door);
+        let keeper = self.keeper_of(session).copied();
         if !self.seen(session, is_unasked).is_able {
             self.mark(Mark::ByteFenced);
             return;
@@ -120,7 +129,10 @@ impl World<'_> {
             backend,
         });
         self.session_forwards(slot, is_unasked);
-        self.served(run, door);
+        match keeper {
+            Some(keeper) => self.kept_served(keeper, member),
+            None => self.served(run, door),
+        }
     }
 
     /// Every session of a process has something to forward at this moment.
@@ -141,12 +153,7 @@ impl World<'_> {
             return;
         };
         let Session {
-            run,
-            member,
-            person,
-            user,
-            serial,
-            ..
+            run, member, serial, ..
         } = session;
         if session.door == Door::Refreshing {
             self.close(slot, "the client goes");
@@ -168,6 +175,24 @@ impl World<'_> {
             .iter()
             .any(|e| e.is_pending && e.run == run && e.serial == serial);
         if session.is_fenced || is_evicting {
+            return;
+        }
+        if self.keeper_of(&session).is_some() {
+            return self.end_is_on_its_way(&session);
+        }
+        self.end_is_told(run, session.person, session.user, serial);
+    }
+
+    /// A process hears that a session has ended.
+    pub(super) fn end_is_told(&mut self, run: u32, person: u32, user: UserId, serial: u32) {
+        let member = self.runs[run as usize].member;
+        let told = Happening::EndIsTold {
+            run,
+            person,
+            user,
+            serial,
+        };
+        if self.is_put_off(member, told) {
             return;
         }
         self.note(Note::SessionEnded { member, person });
@@ -306,16 +331,23 @@ impl World<'_> {
             backend: backend.index(),
             serial,
         });
-        let mut doors = (false, false);
+        let (mut doors, mut is_kept) = ((false, false), false);
         for slot in self.doors.of_person(person) {
             let session = self.doors.session(*slot);
             if session.member == member && session.user == user {
                 doors.0 |= session.door == Door::Refreshing;
-                doors.1 |= session.door == Door::Exact && session.run == run && session.serial == serial;
+                if session.door == Door::Exact && session.run == run && session.serial == serial {
+                    doors.1 = true;
+                    is_kept |= self.keeper_of(session).is_some();
+                }
             }
         }
         let number = self.doors.next_number();
         let mut closing_ns = self.closing_ns(member, doors.0, doors.1);
+        if is_kept {
+            self.mark(Mark::KeeperEvicts);
+            closing_ns = closing_ns.max(self.keeper_closing_ns(member));
+        }
         if self.bug == Some(WorldBug::EvictionConfirmedEarly) && (doors.0 || doors.1) {
             closing_ns += 300 * MS;
         }
@@ -437,18 +469,27 @@ impl World<'_> {
             term,
             demanded_ns: self.now,
         });
-        let mut doors = (false, false);
+        let (mut doors, mut is_kept) = ((false, false), false);
         for at in 0..self.doors.of_member(member).len() {
             let slot = self.doors.of_member(member)[at];
-            let session = self.doors.session_mut(slot);
+            let session = self.doors.session(slot);
             if session.door == Door::Refreshing {
                 doors.0 = true;
             } else if session.run == run {
-                session.is_fenced = true;
                 doors.1 = true;
+                // An old process goes on until it has heard of it.
+                if self.keeper_of(session).is_some() {
+                    is_kept = true;
+                } else {
+                    self.doors.session_mut(slot).is_fenced = true;
+                }
             }
         }
-        let closing_ns = self.closing_ns(member, doors.0, doors.1);
+        let mut closing_ns = self.closing_ns(member, doors.0, doors.1);
+        if is_kept {
+            self.mark(Mark::KeeperClosesAll);
+            closing_ns = closing_ns.max(self.keeper_closing_ns(member));
+        }
         if closing_ns == 0 {
             self.close_all_is_done(run, term);
         } else {

@@ -96,9 +96,14 @@ impl Storage {
         Some(id)
     }
 
+    /// What a run wants saved and is not being written yet is not written.
+    pub(crate) fn withdraw(&mut self, run: u32) {
+        self.queued.retain(|queued| queued.run != run);
+    }
+
     /// The run has died. What it was writing becomes as `fate` says; true if there was something.
     pub(crate) fn crashed(&mut self, run: u32, fate: CrashedWrite) -> bool {
-        self.queued.retain(|queued| queued.run != run);
+        self.withdraw(run);
         let Some(write) = self.writing.take_if(|write| write.run == run) else {
             return false;
         };

@@ -75,6 +75,7 @@ impl World<'_> {
         if is_gained {
             self.forward_all(run, false);
         }
+        self.tell_keepers(run);
     }
 
     fn installed(&mut self, run: u32) {

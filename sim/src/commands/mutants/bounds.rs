@@ -123,6 +123,9 @@ fn world_words(bug: WorldBug) -> &'static str {
         WorldBug::ClockStopsInPause => "clocks stand still while a machine is suspended",
         WorldBug::BootReused => "a restarted process has the name of the run before it",
         WorldBug::StorageNotClaimed => "a second process starts beside one that does not look at its storage",
+        WorldBug::UpgradeForgetsSessions => {
+            "a process that takes over is not told of the sessions that the old one keeps"
+        }
     }
 }
 

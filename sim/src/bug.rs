@@ -40,6 +40,10 @@ pub enum WorldBug {
     StorageNotClaimed,
     /// A process that takes over is not told of the sessions that the old one keeps.
     UpgradeForgetsSessions,
+    /// A process that takes over is told whose sessions the old one keeps, and not how many: their ends are no news to it.
+    UpgradeCountsNoSessions,
+    /// A process that keeps sessions goes on forwarding when the lease is over of which it was told.
+    KeeperOutlivesLease,
 }
 
 impl WorldBug {
@@ -57,6 +61,8 @@ impl WorldBug {
         WorldBug::BootReused,
         WorldBug::StorageNotClaimed,
         WorldBug::UpgradeForgetsSessions,
+        WorldBug::UpgradeCountsNoSessions,
+        WorldBug::KeeperOutlivesLease,
     ];
 }
 

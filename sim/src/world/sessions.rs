@@ -29,7 +29,7 @@ impl World<'_> {
             Door::Exact => {
                 let local = self.local(session.member);
                 let may = match keeper {
-                    Some(keeper) => local < keeper.until,
+                    Some(keeper) => local < keeper.until || self.bug == Some(WorldBug::KeeperOutlivesLease),
                     None => self
                         .director(session.run)
                         .is_some_and(|director| director.may_forward(local)),

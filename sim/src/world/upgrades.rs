@@ -5,7 +5,7 @@ use maildirector::director::{Door, Gathered, Journalled};
 use maildirector::topology::UserId;
 use maildirector::world::Instant;
 
-use super::doors::Session;
+use super::doors::{Eviction, Session};
 use super::happening::Happening;
 use super::note::Note;
 use super::scene::{MS, World};
@@ -157,18 +157,22 @@ impl World<'_> {
             return;
         };
         self.mark(Mark::Upgraded);
-        let outlived = if self.bug == Some(WorldBug::UpgradeForgetsSessions) {
-            Outlived {
+        let outlived = match self.bug {
+            Some(WorldBug::UpgradeForgetsSessions) => Outlived {
                 journal: self.journal(member),
                 sessions: Vec::new(),
                 from: Some(from),
-            }
-        } else {
-            Outlived {
+            },
+            Some(WorldBug::UpgradeCountsNoSessions) => Outlived {
+                journal: holds,
+                sessions: Vec::new(),
+                from: Some(from),
+            },
+            _ => Outlived {
                 journal: holds,
                 sessions: self.sessions_left(member, from),
                 from: Some(from),
-            }
+            },
         };
         self.start_after(member, outlived);
     }
@@ -212,6 +216,9 @@ impl World<'_> {
                 session.serial = serial.unwrap_or(session.serial);
                 kept += 1;
             }
+        }
+        if kept > 0 {
+            self.mark(Mark::SessionsKept);
         }
         self.note(Note::TookOver { member, run, kept });
         self.close_where(member, "the new process does not hold its user", |session| {
@@ -342,6 +349,37 @@ impl World<'_> {
         }
     }
 
+    /// A director knows of every session that an old process keeps for it, but for those that are being closed.
+    pub(super) fn kept_are_held(&mut self, run: u32) {
+        let state = &self.runs[run as usize];
+        let Some(director) = state
+            .director
+            .as_deref()
+            .filter(|_| !state.keepers.is_empty() && state.closing.is_none())
+        else {
+            return;
+        };
+        let is_forgotten = |session: &&Session| {
+            let is_closing = |e: &Eviction| e.is_pending && e.run == run && e.serial == session.serial;
+            session.run == run
+                && self.keeper_of(session).is_some()
+                && director
+                    .holds()
+                    .find(session.user)
+                    .is_none_or(|hold| hold.serial != session.serial)
+                && !self.doors.evictions.iter().any(is_closing)
+        };
+        let sessions = self.doors.of_member(state.member).iter();
+        let forgotten = sessions.map(|slot| self.doors.session(*slot)).find(is_forgotten);
+        if let Some(session) = forgotten {
+            let words = format!(
+                "member {} has forgotten user{}, who has a session in an old process",
+                session.member, session.person
+            );
+            self.check(Err(Broken::new(Invariant::Holds, words)));
+        }
+    }
+
     /// The process that old ones answer to is dead. They close what they keep when they notice: at once, or, having stood
     /// still, when they may not forward any more.
     pub(super) fn keepers_are_lost(&mut self, run: u32) {
@@ -427,5 +465,103 @@ impl World<'_> {
                 serial,
             },
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fault::{Fault, FaultKind};
+    use crate::knobs::{BackendKnobs, Knobs, MemberKnobs};
+    use crate::marks::Mark;
+    use crate::outcome::{Outcome, Verdict};
+    use crate::plan::{Ending, FORMAT, Plan};
+    use crate::run::{Options, look};
+    use crate::state::MemberState;
+    use crate::work::{Errand, Order, Work};
+
+    /// A ring of one, upgraded at 2 s while a user has a session from 1 s to 9 s; and more that goes wrong or is ordered.
+    fn upgraded(faults: &[Fault], orders: &[Order]) -> Plan {
+        let upgrade = Fault {
+            from_ms: 2_000,
+            to_ms: 2_000,
+            kind: FaultKind::Upgrade { member: 0 },
+        };
+        let work = |at_ms, errand| Work {
+            at_ms,
+            member: 0,
+            errand,
+        };
+        let login = Errand::Login {
+            user: 0,
+            is_second_tag: false,
+            session_ms: 8_000,
+        };
+        let mut all = vec![work(1_000, login)];
+        if !orders.is_empty() {
+            let orders = orders.to_vec();
+            all.push(work(4_000, Errand::Command { orders }));
+        }
+        Plan {
+            format: FORMAT,
+            note: String::new(),
+            expect: None,
+            seed: 1,
+            duration_ms: 12_000,
+            ending: Ending::None,
+            knobs: Knobs {
+                members: vec![MemberKnobs::default()],
+                backends: vec![BackendKnobs::default(); 2],
+                ..Knobs::default()
+            },
+            faults: [&[upgrade], faults].concat(),
+            work: all,
+        }
+    }
+
+    fn after(plan: &Plan, ms: u64) -> (Outcome, MemberState) {
+        plan.check().expect("a world can be made of it");
+        let options = Options {
+            stop_at_ns: Some(ms * 1_000_000),
+            ..Options::default()
+        };
+        let (outcome, mut members) = look(plan, &options);
+        assert!(matches!(outcome.verdict, Verdict::Ok), "{:?}", outcome.verdict);
+        (outcome, members.remove(0))
+    }
+
+    #[test]
+    fn a_session_outlives_an_upgrade_and_its_end_reaches_the_new_process() {
+        let plan = upgraded(&[], &[]);
+        let (outcome, member) = after(&plan, 8_000);
+        assert_eq!(outcome.marks.count(Mark::SessionsKept), 1);
+        let session = &member.sessions.first[0];
+        assert_eq!((session.process, session.run), (0, 1));
+        assert_eq!(member.processes[0].run, 1);
+        assert_eq!(member.processes[0].holds.first[0].sessions, 1);
+        let (_, member) = after(&plan, 10_000);
+        assert_eq!(member.sessions.count, 0);
+        assert_eq!(member.processes[0].holds.first[0].sessions, 0);
+    }
+
+    #[test]
+    fn an_old_process_closes_the_sessions_of_a_user_who_is_moved() {
+        let (_, member) = after(&upgraded(&[], &[]), 3_000);
+        let backend = member.sessions.first[0].backend;
+        let plan = upgraded(&[], &[Order::Down { backend }]);
+        let (outcome, member) = after(&plan, 5_000);
+        assert_eq!(outcome.marks.count(Mark::KeeperEvicts), 1);
+        assert_eq!((member.sessions.count, member.processes[0].holds.count), (0, 0));
+    }
+
+    #[test]
+    fn sessions_of_an_old_process_end_with_the_lease_of_a_new_one_that_dies() {
+        let death = Fault {
+            from_ms: 5_000,
+            to_ms: 5_100,
+            kind: FaultKind::Crash { member: 0 },
+        };
+        let (_, member) = after(&upgraded(&[death], &[]), 6_200);
+        assert_eq!(member.sessions.count, 0);
+        assert_eq!(member.processes[0].run, 2);
     }
 }

@@ -340,6 +340,7 @@ impl World<'_> {
         for at in 0..self.timers.len() {
             let run = self.timers[at].run;
             self.look_at_holds(run);
+            self.kept_are_held(run);
             let Some(director) = self.director(run) else {
                 continue;
             };

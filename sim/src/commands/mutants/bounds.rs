@@ -126,6 +126,10 @@ fn world_words(bug: WorldBug) -> &'static str {
         WorldBug::UpgradeForgetsSessions => {
             "a process that takes over is not told of the sessions that the old one keeps"
         }
+        WorldBug::UpgradeCountsNoSessions => {
+            "a process that takes over is told whose sessions the old one keeps, not how many"
+        }
+        WorldBug::KeeperOutlivesLease => "a process that keeps sessions goes on forwarding after the lease",
     }
 }
 

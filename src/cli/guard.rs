@@ -24,8 +24,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tracing::{info, warn};
 
 use super::arguments::{Guard, GuardKick};
+use super::background::{is_running, open_log};
 use super::failure::Failure;
-use super::member::{is_running, open_log};
 use super::runtime::runtime;
 use crate::daemon::{LeaseNote, MemberReport, STATUS_SOCKET, journalled_keys};
 use crate::dovecot::{Kick, KickBy, KickDone, KickSettings, Kicks, Processes, start_kicks};

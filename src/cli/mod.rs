@@ -3,6 +3,8 @@
 mod account;
 mod arguments;
 mod ask;
+mod background;
+mod beside;
 mod certs;
 mod check;
 mod demo;
@@ -18,6 +20,8 @@ mod read_config;
 mod reload;
 mod run;
 mod runtime;
+mod serve;
+mod signals;
 mod status;
 mod stay;
 mod upgrade;

@@ -28,6 +28,11 @@ fn dovecot_lines_stands_its_corpus() {
 }
 
 #[test]
+fn lmtp_stands_its_corpus() {
+    stands_its_corpus("lmtp", MUTATIONS, targets::lmtp::run);
+}
+
+#[test]
 fn machine_stands_its_corpus() {
     stands_its_corpus("machine", MUTATIONS, targets::machine::run);
 }

@@ -8,6 +8,7 @@ pub mod dovecot_conf;
 pub mod dovecot_lines;
 pub mod envelope;
 pub mod hash_format;
+pub mod lmtp;
 pub mod machine;
 pub mod plan;
 pub mod probe_lines;

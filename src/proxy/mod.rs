@@ -31,7 +31,7 @@ mod gate;
 mod guest;
 pub mod imap;
 mod input;
-mod lmtp;
+pub mod lmtp;
 mod permit;
 pub mod pop3;
 mod protocol;

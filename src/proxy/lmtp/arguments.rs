@@ -4,7 +4,7 @@ use crate::config::LmtpUser;
 
 /// A path with its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Argument {
+pub struct Argument {
     /// Without brackets and without a source route, quoted as it came.
     pub address: String,
     /// Words such as `SIZE=7`, as they came.

@@ -12,7 +12,7 @@ const ATTRIBUTES: [&[u8]; 4] = [b"ADDR", b"PORT", b"TTL", b"SESSION"];
 
 /// What the backend is told before its first recipient.
 #[derive(Clone, Debug)]
-pub(super) struct Opening {
+pub struct Opening {
     /// This host's name.
     pub host: Box<str>,
     /// Whom the backend is told about, if it is told.
@@ -25,7 +25,7 @@ pub(super) struct Opening {
 
 /// What is to be done, once what was written is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Opened {
+pub enum Opened {
     /// More bytes have to come.
     More,
     /// A TLS handshake; then the back is told.
@@ -40,7 +40,7 @@ pub(super) enum Opened {
 
 /// One transaction at one backend.
 #[derive(Debug)]
-pub(super) struct Back {
+pub struct Back {
     opening: Opening,
     phase: Phase,
     replies: Replies,

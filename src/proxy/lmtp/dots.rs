@@ -5,7 +5,7 @@
 
 /// Takes the dots out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Unstuffer {
+pub enum Unstuffer {
     /// At the start of a line.
     #[default]
     LineStart,
@@ -60,7 +60,7 @@ impl Unstuffer {
 
 /// Puts the dots in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stuffer {
+pub struct Stuffer {
     is_line_start: bool,
     /// What was written ends with CRLF, or is nothing.
     is_at_crlf: bool,

@@ -20,7 +20,7 @@ const CHUNK_DIGITS_MAX: usize = 19;
 
 /// What is to be done, once what was written is on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// More bytes have to come.
     More,
     /// A TLS handshake; then the front is told. There is no transaction any more.
@@ -29,8 +29,11 @@ pub(super) enum Step {
     Reset,
     /// He wants this one to get the mail: the reply is the engine's, and the front is told whether it was a yes.
     Recipient(Argument),
-    /// The message begins; by BDAT or by DATA.
-    Begin { is_chunked: bool },
+    /// The message begins.
+    Begin {
+        /// By BDAT and not by DATA.
+        is_chunked: bool,
+    },
     /// A part of it.
     Content(Vec<u8>),
     /// It is longer than was announced as the most: it is nobody's any more, but its rest still comes.
@@ -43,7 +46,7 @@ pub(super) enum Step {
 
 /// One client's connection.
 #[derive(Debug)]
-pub(super) struct Front {
+pub struct Front {
     settings: Arc<FrontSettings>,
     is_tls: bool,
     is_greeted: bool,

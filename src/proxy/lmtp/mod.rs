@@ -25,4 +25,9 @@ mod dots;
 mod front;
 mod visit;
 
+pub use super::submission::reply::Reply;
+pub use arguments::Argument;
+pub use back::{Back, Opened, Opening};
+pub use dots::{Stuffer, Unstuffer};
+pub use front::{Front, Step};
 pub(super) use visit::serve;

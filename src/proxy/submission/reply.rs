@@ -8,11 +8,11 @@ const BYTES_MAX: usize = 64 << 10;
 
 /// One whole reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::proxy) struct Reply {
+pub struct Reply {
     /// Of three digits.
-    pub(in crate::proxy) code: u16,
+    pub code: u16,
     /// As it came: every line with its code, ended by CRLF.
-    pub(in crate::proxy) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
 }
 
 /// What a backend has said so far.

@@ -19,7 +19,7 @@ use crate::doveadm::{Request, id};
 use crate::settings::{has_own_proxies, kick_delay, kick_ms_max, settings};
 use crate::stubs::{Ipc, LoginProcess, Wanted, command, is_final, serve_auth, visit, watch};
 use crate::trace::Trace;
-use crate::truth::{Report, Truth};
+use crate::truth::{LeaseGate, Report, Truth};
 use crate::world::{Machine, Process, true_time};
 
 const LOGIN_PROCESSES: usize = 2;
@@ -131,6 +131,7 @@ impl Drop for PowerEnds {
         let station = &self.0;
         *station.orders.lock().expect("no panic while it is held") = None;
         station.truth.end_all(|session| session.member == station.member);
+        station.truth.director_is_gone(station.member);
         let mut facts = station.truth.facts();
         facts.reports.remove(&station.member);
         facts.admins.remove(&station.member);
@@ -288,6 +289,7 @@ impl Up {
 
     fn kill_director(&mut self) {
         if let Some(run) = self.run.take() {
+            self.station.truth.director_is_gone(self.station.member);
             run.process.kill();
             *self.desk.lock().expect("no panic while it is held") = None;
             *self.is_running.lock().expect("no panic while it is held") = 0;
@@ -347,6 +349,12 @@ impl Up {
                 Ok(mut node) => {
                     let desk = node.desk().clone();
                     *at_desk.lock().expect("no panic while it is held") = Some(desk.clone());
+                    let gate = maildirector::proxy::Desk::gate(&desk).clone();
+                    let lease = LeaseGate {
+                        gate,
+                        clock: clock.clone(),
+                    };
+                    truth.facts().gates.insert(member, lease);
                     let reporting = report(world.clone(), desk, truth.clone(), member, users);
                     let _reports = world.spawn("reports", reporting);
                     let how = node.ended().await;

@@ -1,9 +1,9 @@
 //! Hand-made traps for the directors' own proxies.
 
 use sim::bug::Rule;
-use sim::{Bug, Fault, FaultKind, Plan};
+use sim::{Bug, Errand, Fault, FaultKind, Order, Plan};
 
-use crate::plans::with_own_proxies;
+use crate::plans::{has_mail, with_own_proxies};
 use crate::run::run;
 use crate::scenarios::{expect_good, expect_routed, fault, flush_two, isolate, logins, outcomes_at, plan};
 use crate::truth::Outcome;
@@ -67,4 +67,68 @@ fn a_killed_directors_users_come_back() {
     let killed = fault(4_000, 4_500, FaultKind::Crash { member: 0 });
     let outcomes = expect_good(&plan_with_own_proxies(vec![killed], work.concat()));
     expect_routed(&outcomes, 6_000);
+}
+
+/// Nobody logs in; a mail server delivers to everybody, by all directors.
+fn plan_with_mail(faults: Vec<Fault>, work: Vec<sim::Work>) -> Plan {
+    let mut plan = plan_with_own_proxies(faults, work);
+    plan.seed = 2;
+    assert!(has_mail(&plan), "mail comes with even seeds");
+    plan
+}
+
+/// Everybody is to be at this backend.
+fn gather(at_ms: u64, member: usize, backend: u32) -> sim::Work {
+    let others = (0..3).filter(|other| *other != backend).flat_map(|other| {
+        let of_it = Some(other);
+        [Order::Down { backend: other }, Order::Flush { backend: of_it }]
+    });
+    let orders = [Order::Up { backend }].into_iter().chain(others).collect();
+    sim::Work {
+        at_ms,
+        member,
+        errand: Errand::Command { orders },
+    }
+}
+
+#[test]
+fn all_mail_arrives_while_users_move_directors_die_and_one_is_cut_off() {
+    let faults = vec![
+        fault(4_000, 4_500, FaultKind::Crash { member: 0 }),
+        fault(5_500, 5_600, FaultKind::Crash { member: 2 }),
+        fault(7_000, 12_000, isolate(1)),
+    ];
+    let moves = (0..12).map(|turn| gather(3_000 + 800 * u64::from(turn), 0, turn % 3));
+    let outcomes = expect_good(&plan_with_mail(faults, moves.collect()));
+    let facts = outcomes.truth.facts();
+    let (deliveries, acknowledged) = (facts.mails.deliveries, facts.mails.acknowledged);
+    assert!(
+        deliveries > 50 && acknowledged > 80,
+        "{deliveries} deliveries to {acknowledged}"
+    );
+}
+
+/// What that is worth: a director that delivers without a lease is seen.
+#[test]
+fn a_proxy_that_delivers_mail_without_a_lease_is_noticed() {
+    let moves = (0..8).map(|turn| gather(6_000 + 700 * u64::from(turn), 1, turn % 3));
+    let plan = plan_with_mail(vec![fault(4_000, 12_000, isolate(0))], moves.collect());
+    let broken = run(&plan, Some(Bug::Rule(Rule::AdmitOnlyUnderLease))).broken;
+    let broken = broken.expect("somebody is split");
+    assert!(
+        broken.contains("forwards bytes of user") || broken.contains("is delivering mail"),
+        "{broken}"
+    );
+}
+
+/// With messages in its sockets.
+#[test]
+fn a_proxy_that_stood_still_beyond_its_lease_gives_no_mail_on_waking() {
+    for seed in 1..=2 {
+        let moves = (0..4).map(|turn| gather(6_500 + 800 * u64::from(turn), 1, turn % 3));
+        let stopped = fault(4_000, 11_000, FaultKind::Pause { member: 0 });
+        let mut plan = plan_with_mail(vec![stopped], moves.collect());
+        plan.seed = 2 * seed;
+        expect_good(&plan);
+    }
 }

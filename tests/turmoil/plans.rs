@@ -45,6 +45,18 @@ pub fn with_own_proxies(knobs: &mut Knobs) {
     }
 }
 
+/// Whether a mail server delivers to the directors' own proxies: in every other plan in which all directors have these, and in
+/// which all mail arrives in the end.
+pub fn has_mail(plan: &Plan) -> bool {
+    let knobs = &plan.knobs;
+    let room = knobs.holds_max.min(knobs.waiting_logins_max);
+    let mut directors = knobs.members.iter().filter(|member| member.serves);
+    plan.seed.is_multiple_of(2)
+        && plan.ending == Ending::AllHeal
+        && room >= 4 * knobs.users as usize
+        && directors.all(|member| member.doors == Doors::Exact && member.is_configured)
+}
+
 /// A world in which nothing is wrong.
 pub fn knobs(dice: &mut Dice) -> Knobs {
     let has_witness = dice.once_in(4);

@@ -43,6 +43,9 @@ impl Stage<'_> {
             stage.does_everybody_serve() && stage.does_everybody_agree()
         })?;
         self.expect_logins()?;
+        self.expect_soon("all mail is brought", |stage| {
+            stage.truth.facts().mails.is_all_brought()
+        })?;
         if self.insistent.is_some() {
             self.look_at_end()?;
         }

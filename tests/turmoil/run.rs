@@ -1,8 +1,10 @@
 //! One run of a plan: time, faults and work. The recovery at its end is left to `recovery`.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use maildirector::world::select;
 use sim::converged::Converged;
 use sim::knobs::PolicyKnob;
 use sim::{Bug, Errand, Fault, FaultKind, Plan, Work, generated_logins};
@@ -13,8 +15,9 @@ use crate::host::{self, Order, Station};
 use crate::insistent::Insistent;
 use crate::links::Network;
 use crate::outages::{Outage, outages};
-use crate::settings::{backend, host};
-use crate::stubs::{Wanted, serve_imap};
+use crate::plans::has_mail;
+use crate::settings::{backend, host, mail_server};
+use crate::stubs::{MailServer, Wanted, serve_imap, serve_mail};
 use crate::taps::listen_to_users;
 use crate::trace::{LogLines, Trace};
 use crate::truth::{Outcome, Truth, Who};
@@ -57,7 +60,7 @@ pub fn run_so(plan: &Plan, manner: Manner) -> Outcomes {
     let trace = Trace::default();
     let _logging = tracing::subscriber::set_default(LogLines(trace.clone()));
     let truth = Truth::new(trace.clone(), plan.knobs.policy == PolicyKnob::Available);
-    let mut stage = Stage::new(plan, manner.bug, trace.clone(), truth.clone());
+    let mut stage = Stage::new(plan, manner, trace.clone(), truth.clone());
     stage.insistent = manner.insists.then(|| Insistent::new(plan));
     let broken = stage.play().err();
     let simulated = stage.sim.elapsed();
@@ -104,7 +107,7 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    fn new(plan: &'a Plan, bug: Option<Bug>, trace: Trace, truth: Truth) -> Self {
+    fn new(plan: &'a Plan, manner: Manner, trace: Trace, truth: Truth) -> Self {
         let knobs = Rc::new(plan.knobs.clone());
         let mut sim = turmoil::Builder::new()
             .epoch(UNIX_EPOCH + BEGIN)
@@ -134,7 +137,7 @@ impl<'a> Stage<'a> {
                 member,
                 machine,
                 Rc::clone(&knobs),
-                bug,
+                manner.bug,
                 truth,
                 trace,
             ));
@@ -145,7 +148,13 @@ impl<'a> Stage<'a> {
         }
         for number in 0..knobs.backends.len() as u32 {
             let ip = backend(number);
-            sim.host(ip, move || serve_imap(ip));
+            let mailbox = machine(plan.seed, 200 + u64::from(number));
+            let truth = truth.clone();
+            sim.host(ip, move || serve_backend(ip, truth.clone(), mailbox.clone()));
+        }
+        if has_mail(plan) && !manner.insists {
+            let server = mail_server_of(plan, truth.clone());
+            sim.host(mail_server(), move || server.clone().run());
         }
         let mut work = generated_logins(plan);
         work.extend(plan.work.iter().cloned());
@@ -362,6 +371,34 @@ impl<'a> Stage<'a> {
         });
         spans.sum()
     }
+}
+
+/// A backend with all that it speaks.
+async fn serve_backend(ip: IpAddr, truth: Truth, mailbox: Machine) -> turmoil::Result {
+    select! {
+        ended = serve_imap(ip) => ended,
+        ended = serve_mail(ip, truth, mailbox) => ended,
+    }
+}
+
+fn mail_server_of(plan: &Plan, truth: Truth) -> MailServer {
+    let knobs = &plan.knobs;
+    let directors = configured(plan).filter(|member| knobs.members[*member].serves);
+    MailServer {
+        machine: machine(plan.seed, 300),
+        truth,
+        directors: directors.collect(),
+        users: knobs.users,
+        until: Duration::from_millis(plan.duration_ms),
+        login_wait: Duration::from_millis(knobs.login_wait_ms),
+    }
+}
+
+/// A machine beside the ring, whose clock is right.
+fn machine(seed: u64, purpose: u64) -> Machine {
+    let mut dice = Dice::new(seed, purpose);
+    let disk = Disk::new(dice.split(), Duration::ZERO);
+    Machine::new(SkewedClock::new(Duration::ZERO, 0), disk, dice)
 }
 
 /// The time of day so long after the beginning, in Unix seconds.

@@ -19,11 +19,16 @@ use maildirector::world::Listen;
 use sim::Knobs;
 use sim::knobs::{Doors, PolicyKnob};
 
-use crate::stubs::{BACKEND_PORT, PROXY_PORTS};
+use crate::stubs::{BACKEND_PORT, MAIL_PORT, MAILBOX_PORT, PROXY_PORTS};
 
 /// Where a member is.
 pub fn host(member: usize) -> IpAddr {
     Ipv4Addr::new(192, 168, 0, member as u8 + 1).into()
+}
+
+/// Where the mail server is.
+pub fn mail_server() -> IpAddr {
+    Ipv4Addr::new(192, 168, 1, 1).into()
 }
 
 /// The address of a backend, as in the discrete-event world.
@@ -81,6 +86,7 @@ pub fn settings(knobs: &Knobs, member: usize) -> NodeSettings {
             .into_iter()
             .zip(["", "b"])
             .map(|(port, tag)| proxy(member, port, tag))
+            .chain([mail_proxy(member)])
             .collect();
     }
     if let Some(ring) = &mut settings.ring {
@@ -122,6 +128,25 @@ fn proxy(member: usize, port: u16, tag: &str) -> ProxySettings {
         trusted: Arc::new([]),
         wants_proxy_header: false,
         limits: ProxyLimits::default(),
+    }
+}
+
+/// Where mail servers deliver, for users of the default tag.
+fn mail_proxy(member: usize) -> ProxySettings {
+    let imap = proxy(member, MAIL_PORT, "");
+    let front = FrontSettings {
+        capabilities: vec!["8BITMIME".into(), "CHUNKING".into(), "PIPELINING".into()],
+        ..(*imap.front).clone()
+    };
+    ProxySettings {
+        protocol: Protocol::Lmtp,
+        front: Arc::new(front),
+        lmtp_user: LmtpUser::LocalPart,
+        backend: BackendSettings {
+            port: MAILBOX_PORT,
+            ..imap.backend
+        },
+        ..imap
     }
 }
 

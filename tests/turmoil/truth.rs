@@ -5,9 +5,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use maildirector::proxy::Gate;
+use maildirector::world::Clock;
 use sim::converged::Converged;
 
+use crate::mails::Mails;
 use crate::trace::Trace;
+use crate::world::SkewedClock;
 
 /// A user of a tag: at any time on one backend at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,11 +63,27 @@ pub struct Report {
     pub is_unseated: bool,
 }
 
+/// A director's gate, by its own clock.
+#[derive(Clone, Debug)]
+pub struct LeaseGate {
+    pub gate: Gate,
+    pub clock: SkewedClock,
+}
+
+impl LeaseGate {
+    pub fn is_open(&self) -> bool {
+        self.gate.is_open(self.clock.now())
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Facts {
     pub sessions: BTreeMap<u64, Session>,
     /// By which backend each user was served last through own proxies, and by which member.
-    served: BTreeMap<Who, (IpAddr, usize)>,
+    pub served: BTreeMap<Who, (IpAddr, usize)>,
+    /// What lets running directors' proxies forward.
+    pub gates: BTreeMap<usize, LeaseGate>,
+    pub mails: Mails,
     /// Bytes that own proxies have forwarded.
     pub forwarded: u64,
     pub logins: Vec<Login>,
@@ -92,7 +112,7 @@ pub struct Facts {
 #[derive(Clone, Debug)]
 pub struct Truth {
     facts: Arc<Mutex<Facts>>,
-    trace: Trace,
+    pub trace: Trace,
 }
 
 impl Truth {
@@ -109,6 +129,12 @@ impl Truth {
 
     pub fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().expect("no panic while it is held")
+    }
+
+    /// Something that must never happen did.
+    pub fn breaks(&self, facts: &mut Facts, words: String) {
+        self.trace.note("truth", &words);
+        facts.violations.push(words);
     }
 
     /// A director tells how it stands.
@@ -168,8 +194,7 @@ impl Truth {
                 "user {} is on {backend} by member {member} and on {} by member {}",
                 who.user, other.backend, other.member
             );
-            self.trace.note("truth", &words);
-            facts.violations.push(words);
+            self.breaks(facts, words);
         }
         facts.sessions.insert(number, session);
         number
@@ -181,6 +206,7 @@ impl Truth {
             &format!("m{member}/proxy"),
             format!("user {} is served by {backend}", who.user),
         );
+        self.expect_no_mail_elsewhere(who, backend, member);
         self.facts().served.insert(who, (backend, member));
     }
 
@@ -196,8 +222,7 @@ impl Truth {
                 "member {member} forwards bytes of user {} to {backend}, though member {since_by} serves him at {served_by}",
                 who.user
             );
-            self.trace.note("truth", &words);
-            facts.violations.push(words);
+            self.breaks(&mut facts, words);
         }
     }
 

@@ -13,6 +13,7 @@ mod doveadm;
 mod host;
 mod insistent;
 mod links;
+mod mails;
 mod oracle;
 mod outages;
 mod own_proxies;

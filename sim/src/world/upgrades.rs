@@ -547,7 +547,11 @@ mod tests {
     fn an_old_process_closes_the_sessions_of_a_user_who_is_moved() {
         let (_, member) = after(&upgraded(&[], &[]), 3_000);
         let backend = member.sessions.first[0].backend;
-        let plan = upgraded(&[], &[Order::Down { backend }]);
+        let moved = Order::Move {
+            user: 0,
+            backend: 1 - backend,
+        };
+        let plan = upgraded(&[], &[moved]);
         let (outcome, member) = after(&plan, 5_000);
         assert_eq!(outcome.marks.count(Mark::KeeperEvicts), 1);
         assert_eq!((member.sessions.count, member.processes[0].holds.count), (0, 0));

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, u
 
 use crate::world::{Clock, Stream, Task, World, deadline};
 
-/// The longest frame, in bytes; the longest that is written tells of [`super::predecessor::SESSIONS_AT_ONCE`] sessions.
+/// The longest frame, in bytes; the longest that is written tells of 10,000 sessions what they forward.
 const FRAME_BYTES_MAX: u32 = 1 << 20;
 /// Frames that wait to be looked at; the other process waits when there are more.
 const FRAMES_MAX: usize = 1_000;

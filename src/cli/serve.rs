@@ -10,16 +10,17 @@ use super::account::Account;
 use super::beside::{Beside, guard, notify_pipes, open_beside};
 use super::failure::Failure;
 use super::handing::{Identity, Inherited, Sockets};
-use super::signals::{Next, Signals};
+use super::signals::{Next, Signals, told_to_end};
 use super::stay::{self, Asked, Heir, Leaving};
 use crate::config::{Config, MemberSpec, Resolved};
-use crate::daemon::{Busy, ControlAnswer, Ended, Node, NodeSettings, Predecessor, Upgrades, start_after};
+use crate::daemon::{
+    Busy, ControlAnswer, Ended, FAREWELL_MAX, Node, NodeSettings, Predecessor, Upgrades, start_after,
+};
+use crate::proxy::clients;
 use crate::world::{BootClock, Clock, Instant, RealWorld, StorageError, World, select, sleep};
 
 /// How often sessions that are to end are counted.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long sessions may take to say goodbye.
-const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// After so long, who has the state folder is another member.
 const IN_USE_MAX: Duration = Duration::from_millis(200);
 
@@ -86,12 +87,10 @@ pub(super) async fn serve(
             },
         };
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-        let [terminated, interrupted] = &mut signals.ends;
         if ended == Ended::Stopped {
             select! {
                 () = leave(&node, config.stop_wait) => {},
-                _signal = terminated.recv() => {},
-                _signal = interrupted.recv() => {},
+                () = told_to_end(&mut signals.ends) => {},
             }
         }
         return over(ended);
@@ -191,12 +190,7 @@ async fn leave(node: &Node, wait: Duration) {
         proxy.stop_listening();
     }
     let clock = BootClock;
-    let open = || -> u64 {
-        node.proxies()
-            .iter()
-            .map(|proxy| proxy.counters().counted().open)
-            .sum()
-    };
+    let open = || clients(node.proxies());
     let gone_by = async |until: Instant| {
         while open() > 0 && clock.now() < until {
             sleep(&clock, LOOK_EVERY).await;

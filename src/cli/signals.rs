@@ -36,7 +36,6 @@ impl Signals {
     }
 
     pub async fn next(&mut self, node: &mut Node) -> Next {
-        let [terminated, interrupted] = &mut self.ends;
         let asked = async {
             match self.asked.recv().await {
                 Some(asked) => asked,
@@ -45,11 +44,18 @@ impl Signals {
         };
         select! {
             ended = node.ended() => Next::Ended(ended),
-            _signal = terminated.recv() => Next::Ended(Ended::Stopped),
-            _signal = interrupted.recv() => Next::Ended(Ended::Stopped),
+            () = told_to_end(&mut self.ends) => Next::Ended(Ended::Stopped),
             asked = asked => Next::Upgrade(Some(asked)),
             _signal = self.upgrades.recv() => Next::Upgrade(None),
         }
+    }
+}
+
+/// Waits until this process is told to end, once more.
+pub(super) async fn told_to_end([terminated, interrupted]: &mut [Signal; 2]) {
+    select! {
+        _signal = terminated.recv() => {}
+        _signal = interrupted.recv() => {}
     }
 }
 

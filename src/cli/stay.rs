@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::failure::Failure;
 use super::handing::{self, Identity, Sockets};
+use super::signals::told_to_end;
 use crate::daemon::{ControlAnswer, Predecessor};
 use crate::world::{RealWorld, World, select};
 
@@ -169,11 +170,9 @@ impl Leaving {
                 lines: vec![line],
             },
         );
-        let [terminated, interrupted] = ends;
         select! {
             () = &mut staying => return Ok(()),
-            _signal = terminated.recv() => {}
-            _signal = interrupted.recv() => {}
+            () = told_to_end(ends) => {}
         }
         info!("told to stop: the sessions that are left here are closed");
         desk.end_sessions();

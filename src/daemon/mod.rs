@@ -48,7 +48,7 @@ pub use configured::configured;
 pub use control::{CONTROL_SOCKET, Upgrades, open_control};
 pub use control_talk::{ControlAnswer, ControlRequest, SessionReport};
 pub use desk::CoreDesk;
-pub use hand_over::{Kept, KeptSession, Link, Predecessor};
+pub use hand_over::{FAREWELL_MAX, Kept, KeptSession, Link, Predecessor};
 pub use journal::{JOURNAL, journalled_keys};
 pub use node::{Busy, Node, start, start_after};
 pub use proxies::proxies;

@@ -108,37 +108,39 @@ impl Sessions {
             .map(|waiting| waiting.login)
     }
 
-    fn open(&mut self, id: u64, session: Session) {
+    /// A session begins with its permit; when that is dropped the desk is told.
+    fn begin(&mut self, id: u64, desk: &CoreDesk, session: impl FnOnce(Revoker) -> Session) -> Permit {
+        let desk = desk.clone();
+        let (permit, revoker) = Permit::new(move || desk.session_ended(id));
+        let session = session(revoker);
         self.by_hold.insert((session.user, session.serial, id));
         self.open.insert(id, session);
+        permit
     }
 
     /// A session whose user another process's machine has let in, see `hand_over`.
     pub fn admitted_elsewhere(
         &mut self,
         id: u64,
+        desk: &CoreDesk,
         login: &ProxyLogin,
-        backend: IpAddr,
-        (since, revoker): (Instant, Revoker),
-    ) {
+        (backend, since): (IpAddr, Instant),
+    ) -> Permit {
         let user = UserId {
             key: login.key,
             tag: TagId::DEFAULT,
         };
-        self.open(
-            id,
-            Session {
-                user,
-                serial: 0,
-                name: login.name.clone(),
-                backend,
-                protocol: login.protocol.into(),
-                client: login.client,
-                since,
-                revoker,
-                is_demanded: false,
-            },
-        );
+        self.begin(id, desk, |revoker| Session {
+            user,
+            serial: 0,
+            name: login.name.clone(),
+            backend,
+            protocol: login.protocol.into(),
+            client: login.client,
+            since,
+            revoker,
+            is_demanded: false,
+        })
     }
 
     /// The login with this token, if it came through a proxy and waits.
@@ -253,21 +255,18 @@ impl<W: World> Core<W> {
             let reason = RefuseReason::NoBackend { tag: user.tag };
             return Waiting { login, held }.refuse(reason);
         };
-        let id = self.sessions.number();
-        let desk = self.desk.clone();
-        let (permit, revoker) = Permit::new(move || desk.session_ended(id));
-        let session = Session {
+        let (id, since) = (self.sessions.number(), self.now());
+        let permit = self.sessions.begin(id, &self.desk, |revoker| Session {
             user,
             serial,
             name: login.name,
             backend: ip,
             protocol: login.protocol.into(),
             client: login.client,
-            since: self.now(),
+            since,
             revoker,
             is_demanded: false,
-        };
-        self.sessions.open(id, session);
+        });
         // When the client has gone the permit is dropped here, and the session ends.
         let _ = login.reply.send(Ok(Admitted {
             ip,
@@ -289,22 +288,18 @@ impl<W: World> Core<W> {
                 permits.push((session.id, permit));
                 continue;
             };
-            let (serial, id, desk) = (hold.serial, self.sessions.number(), self.desk.clone());
-            let (permit, revoker) = Permit::new(move || desk.session_ended(id));
-            self.sessions.open(
-                id,
-                Session {
-                    user: session.user(),
-                    serial,
-                    name: session.name.as_str().into(),
-                    backend: session.backend,
-                    protocol: session.protocol.clone().into(),
-                    client: session.client,
-                    since: Instant::from_nanos(session.since_ns),
-                    revoker,
-                    is_demanded: false,
-                },
-            );
+            let (serial, id) = (hold.serial, self.sessions.number());
+            let permit = self.sessions.begin(id, &self.desk, |revoker| Session {
+                user: session.user(),
+                serial,
+                name: session.name.as_str().into(),
+                backend: session.backend,
+                protocol: session.protocol.clone().into(),
+                client: session.client,
+                since: Instant::from_nanos(session.since_ns),
+                revoker,
+                is_demanded: false,
+            });
             permits.push((session.id, permit));
         }
         permits

@@ -58,6 +58,11 @@ impl Door {
     }
 }
 
+/// How many clients are connected to these, logged in or not.
+pub fn clients(doors: &[Door]) -> u64 {
+    doors.iter().map(|door| door.counters.counted().open).sum()
+}
+
 /// Opens a listener.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ pub use crate::config::ProxyProtocol as Protocol;
 pub use counters::{Counted, Counters};
 pub use credentials::{Credentials, CredentialsError, Mechanism, NAME_BYTES_MAX, RESPONSE_BYTES_MAX, Secret};
 pub use desk::{Admitted, Desk, Login, Refused};
-pub use door::{Door, open_door};
+pub use door::{Door, clients, open_door};
 pub use gate::Gate;
 pub use input::{Input, TooLong};
 pub use permit::{Permit, Revoker};

@@ -19,7 +19,7 @@ mod words;
 
 pub use frames::Link;
 pub(super) use left::Left;
-pub use predecessor::Predecessor;
+pub use predecessor::{FAREWELL_MAX, Predecessor};
 pub(super) use successor::{Adopted, stand_in};
 pub use words::{Kept, KeptSession};
 

@@ -11,7 +11,7 @@ use super::left::Left;
 use super::words::{Kept, KeptSession, ToPredecessor, ToSuccessor};
 use crate::daemon::desk::{CoreDesk, Request};
 use crate::daemon::sessions::{ProxyLogin, Session, Sessions};
-use crate::proxy::{self, Admitted, Desk as _, Permit, Refused};
+use crate::proxy::{self, Admitted, Desk as _, Refused};
 use crate::world::{Clock, Instant, Task, World, select, sleep};
 
 /// How often the new process is told that this one lives, and what its sessions forward.
@@ -20,8 +20,8 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// The new process may take so long to begin: it reads the journal, and may have sessions closed first.
 const START_MAX: Duration = Duration::from_secs(30);
-/// How long sessions may take to say goodbye.
-const FAREWELL_MAX: Duration = Duration::from_secs(2);
+/// How long sessions that are closed may take to say goodbye: who waits for them goes then.
+pub const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// Of so many sessions it is told in one frame what they forward.
 const FORWARDED_AT_ONCE: usize = 10_000;
 
@@ -88,10 +88,8 @@ impl<W: World> Predecessor<W> {
         &self.desk
     }
 
-    /// How many clients are connected, logged in or not.
-    pub fn clients(&self) -> u64 {
-        let open = |proxy: &proxy::Door| proxy.counters().counted().open;
-        self.proxies.iter().map(open).sum()
+    fn clients(&self) -> u64 {
+        proxy::clients(&self.proxies)
     }
 
     /// Serves who is connected, and says at `serving` when the new process serves everybody else. Ends when the last has
@@ -243,12 +241,9 @@ impl<W: World> Predecessor<W> {
                 let Some(login) = self.asked.remove(&id) else {
                     return;
                 };
-                let desk = self.desk.clone();
-                let (permit, revoker) = Permit::new(move || desk.session_ended(id));
                 let since = self.world.clock().now();
-                self.left
-                    .sessions
-                    .admitted_elsewhere(id, &login, ip, (since, revoker));
+                let sessions = &mut self.left.sessions;
+                let permit = sessions.admitted_elsewhere(id, &self.desk, &login, (ip, since));
                 // When the client has gone the permit is dropped here, and the session ends.
                 let _ = login.reply.send(Ok(Admitted {
                     ip,

@@ -52,8 +52,6 @@ fn old() -> Old {
     let mut sessions = Sessions::default();
     let permits = (0..2).map(|_| {
         let id = sessions.number();
-        let ending = desk.clone();
-        let (permit, revoker) = Permit::new(move || ending.session_ended(id));
         let (reply, _) = oneshot::channel();
         let login = ProxyLogin {
             key: HashFormat::default().key("alice"),
@@ -63,8 +61,7 @@ fn old() -> Old {
             client: client(),
             reply,
         };
-        sessions.admitted_elsewhere(id, &login, BACKEND, (world.clock().now(), revoker));
-        permit
+        sessions.admitted_elsewhere(id, &desk, &login, (BACKEND, world.clock().now()))
     });
     let permits = permits.collect();
     let left = Left { sessions, requests };

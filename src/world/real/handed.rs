@@ -20,6 +20,7 @@ use rustix::net::{
 };
 use tokio::net::{TcpListener, UnixListener};
 
+use super::SocketListener;
 use crate::world::Address;
 
 /// The most sockets that can be handed over; the kernel takes 253 at once.
@@ -37,6 +38,14 @@ pub(super) enum Open {
 }
 
 impl Open {
+    /// Whatever is still open of it when it is to be handed over.
+    pub fn of(listener: &SocketListener) -> Self {
+        match listener {
+            SocketListener::Tcp(listener) => Open::Tcp(Arc::downgrade(listener)),
+            SocketListener::Unix(listener, _) => Open::Unix(Arc::downgrade(listener)),
+        }
+    }
+
     /// Nothing when it is closed.
     fn duplicate(&self) -> Option<io::Result<OwnedFd>> {
         match self {
@@ -111,13 +120,6 @@ impl Handed {
 /// A value is changed by one statement each time, so a panic elsewhere spoils nothing.
 fn entered<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Shares a listener with whoever notes it.
-pub(super) fn shared<T>(listener: T) -> (Arc<T>, Weak<T>) {
-    let listener = Arc::new(listener);
-    let weak = Arc::downgrade(&listener);
-    (listener, weak)
 }
 
 /// Writes one frame.

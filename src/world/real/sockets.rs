@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 
-use super::handed::{Handed, Open, shared};
+use super::handed::{Handed, Open};
 use super::ownership::{apply, told};
 use super::{Socket, SocketListener};
 use crate::world::{Address, Listen, Network};
@@ -60,45 +60,22 @@ impl Sockets {
     pub fn release(&self) {
         self.handed.close();
     }
-
-    fn listening(&self, address: &Address, bound: Bound) -> SocketListener {
-        let (listener, open) = match bound {
-            Bound::Tcp(listener) => {
-                let (listener, weak) = shared(listener);
-                (SocketListener::Tcp(listener), Open::Tcp(weak))
-            }
-            Bound::Unix(listener, path) => {
-                let (listener, weak) = shared(listener);
-                (SocketListener::Unix(listener, path), Open::Unix(weak))
-            }
-        };
-        self.handed.note(address.clone(), open);
-        listener
-    }
 }
 
-/// A socket that listens.
-enum Bound {
-    Tcp(TcpListener),
-    Unix(UnixListener, PathBuf),
-}
-
-impl Bound {
-    /// One that another process has bound.
-    fn inherited(fd: OwnedFd, address: &Address) -> io::Result<Self> {
-        Ok(match address {
-            Address::Tcp(_) => {
-                let listener = std::net::TcpListener::from(fd);
-                listener.set_nonblocking(true)?;
-                Bound::Tcp(TcpListener::from_std(listener)?)
-            }
-            Address::Unix(path) => {
-                let listener = std::os::unix::net::UnixListener::from(fd);
-                listener.set_nonblocking(true)?;
-                Bound::Unix(UnixListener::from_std(listener)?, path.clone())
-            }
-        })
-    }
+/// A socket that another process has bound.
+fn inherited(fd: OwnedFd, address: &Address) -> io::Result<SocketListener> {
+    Ok(match address {
+        Address::Tcp(_) => {
+            let listener = std::net::TcpListener::from(fd);
+            listener.set_nonblocking(true)?;
+            SocketListener::Tcp(Arc::new(TcpListener::from_std(listener)?))
+        }
+        Address::Unix(path) => {
+            let listener = std::os::unix::net::UnixListener::from(fd);
+            listener.set_nonblocking(true)?;
+            SocketListener::Unix(Arc::new(UnixListener::from_std(listener)?), path.clone())
+        }
+    })
 }
 
 /// The reading end of a named pipe.
@@ -112,12 +89,13 @@ impl Network for Sockets {
     async fn bind(&self, listen: &Listen) -> io::Result<SocketListener> {
         let at = &listen.address;
         let bound = match (self.handed.take(at), at) {
-            (Some(fd), at) => Bound::inherited(fd, at),
+            (Some(fd), at) => inherited(fd, at),
             (None, Address::Tcp(address)) => bind_tcp(*address),
             (None, Address::Unix(path)) => bind_path(path, listen).await,
         };
         let bound = bound.map_err(|error| told(error, &format!("can't listen on {at}")))?;
-        Ok(self.listening(at, bound))
+        self.handed.note(at.clone(), Open::of(&bound));
+        Ok(bound)
     }
 
     async fn connect(&self, to: &Address, from: Option<IpAddr>) -> io::Result<Socket> {
@@ -172,16 +150,16 @@ fn tcp_socket(address: SocketAddr) -> io::Result<TcpSocket> {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
+fn bind_tcp(address: SocketAddr) -> io::Result<SocketListener> {
     let socket = tcp_socket(address)?;
     // A restart shall not wait for connections of the run before to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    Ok(Bound::Tcp(socket.listen(BACKLOG)?))
+    Ok(SocketListener::Tcp(Arc::new(socket.listen(BACKLOG)?)))
 }
 
 /// Binds beside the path and renames, so that nobody meets a socket with the wrong owner or one that nobody reads.
-async fn bind_path(path: &Path, listen: &Listen) -> io::Result<Bound> {
+async fn bind_path(path: &Path, listen: &Listen) -> io::Result<SocketListener> {
     match UnixStream::connect(path).await {
         Ok(_) => {
             let why = "another process answers there";
@@ -207,7 +185,7 @@ async fn bind_path(path: &Path, listen: &Listen) -> io::Result<Bound> {
         placed
     })
     .await?;
-    Ok(Bound::Unix(listener, path.to_path_buf()))
+    Ok(SocketListener::Unix(Arc::new(listener), path.to_path_buf()))
 }
 
 /// Refuses to replace what is not a socket: it was never ours.
